@@ -1,0 +1,40 @@
+"""What is right: one definition per function, written once as mathematics.
+
+>>> from torchstone import definitions
+>>> definitions.get("tanh").expression
+(exp(x) - exp(-x))/(exp(x) + exp(-x))
+"""
+
+from torchstone.definitions.core import (
+    COMPONENT,
+    Convention,
+    Definition,
+    Function,
+    Hyper,
+    Input,
+    Kink,
+    Limit,
+    Reference,
+    State,
+    UpdateRule,
+    Variant,
+)
+from torchstone.definitions.registry import every, get, names
+
+__all__ = [
+    "COMPONENT",
+    "Convention",
+    "Definition",
+    "Function",
+    "Hyper",
+    "Input",
+    "Kink",
+    "Limit",
+    "Reference",
+    "State",
+    "UpdateRule",
+    "Variant",
+    "every",
+    "get",
+    "names",
+]

@@ -1,0 +1,232 @@
+"""What a definition is: the mathematics of one function or update rule, as data.
+
+Nothing here computes with floating point, and nothing here knows PyTorch. The oracle, the derivations, the checker
+and the reports all read the same records.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import Literal
+
+import sympy as sp
+
+Kind = Literal["activation", "loss", "optimizer"]
+Role = Literal["prediction", "target", "parameter"]
+
+
+@dataclass(frozen=True)
+class Input:
+    """One argument of a function: a number, or for a vector an indexed symbol x[0], x[1], ..."""
+
+    symbol: sp.Symbol | sp.IndexedBase
+    role: Role
+    domain: sp.Set = sp.S.Reals  # of each component
+    default: sp.Expr | None = None  # of a parameter; a vector parameter's default holds for each component
+
+    @property
+    def name(self) -> str:
+        """The symbol, as text."""
+        return str(self.symbol)
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether the argument is a vector along the class dimension."""
+        return isinstance(self.symbol, sp.IndexedBase)
+
+
+@dataclass(frozen=True)
+class Kink:
+    """Where a function is continuous but has no derivative, and what stands in for it.
+
+    The kink lies where `locus` is zero. Any slope in `accepted` is a subgradient there; `chosen` is the one that
+    torchstone (and PyTorch) takes, with respect to the prediction.
+    """
+
+    locus: sp.Expr
+    accepted: sp.Interval
+    chosen: sp.Expr
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a function approaches where the prediction goes to `toward`: a line or a constant, and its slope.
+
+    The approach is exponential (or exact): far out, no floating-point number tells the function from its asymptote.
+    """
+
+    toward: sp.Expr
+    asymptote: sp.Expr
+    slope: sp.Expr
+
+
+@dataclass(frozen=True)
+class Convention:
+    """A point on which people disagree, the choice made here, and who chooses otherwise."""
+
+    point: str
+    choice: str
+    others: str = ""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A commonly met deviation, by name: used to say what a wrong implementation computes instead."""
+
+    name: str
+    expression: sp.Expr
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Where the definition comes from."""
+
+    text: str
+    where: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Function:
+    """A loss of one element (or one row of classes), or an activation of one element (or one row).
+
+    `expression` is the plain mathematics. No form is chosen for its numerical merits: the oracle needs none.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    expression: sp.Expr
+    inputs: tuple[Input, ...]
+    counterpart: str  # PyTorch's own, as a dotted name
+    index: sp.Symbol | None = None  # of the output's component, where the output is a vector
+    masked: sp.Expr | None = None  # the output's component where the input's is -oo, and drops out of every sum
+    kinks: tuple[Kink, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    range: sp.Set = sp.S.Reals
+    identities: Mapping[str, sp.Basic] = field(default_factory=dict)  # name: a relation that holds throughout
+    mean_denominator: sp.Expr = sp.S.One  # a loss's mean is the sum of its elements over the sum of these
+    gradient_overrides: Mapping[str, sp.Expr] = field(default_factory=dict)  # input: a derivative by convention
+    conventions: tuple[Convention, ...] = ()
+    variants: tuple[Variant, ...] = ()
+    references: tuple[Reference, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Input]:
+        """The inputs, by name."""
+        return {entry.name: entry for entry in self.inputs}
+
+    @property
+    def prediction(self) -> Input:
+        """The input that is differentiated by default."""
+        return next(entry for entry in self.inputs if entry.role == "prediction")
+
+    @property
+    def parameters(self) -> tuple[Input, ...]:
+        """The inputs with a default value."""
+        return tuple(entry for entry in self.inputs if entry.role == "parameter")
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether the prediction is a row of classes."""
+        return self.prediction.is_vector
+
+    def derivative(self, wrt: str | None = None, order: int = 1) -> sp.Expr:
+        """The derivative with respect to an input (the prediction unless named); of a vector, to its component k.
+
+        At a kink it is left as SymPy finds it; `gradient` puts the chosen slope there.
+
+        >>> from torchstone import definitions
+        >>> definitions.get("sigmoid").derivative()
+        exp(-x)/(1 + exp(-x))**2
+        """
+        return _derivative(self, wrt or self.prediction.name, order)
+
+    def gradient(self, wrt: str | None = None) -> sp.Expr:
+        """The derivative, with the chosen slope at each kink: what an implementation's backward should give."""
+        name = wrt or self.prediction.name
+        slope, variable = self.derivative(name), self.by_name[name].symbol
+        for kink in self.kinks:
+            inner = sp.diff(kink.locus, variable) / sp.diff(kink.locus, self.prediction.symbol)
+            slope = sp.Piecewise((kink.chosen * inner, sp.Eq(kink.locus, 0)), (slope, True))
+        return slope
+
+
+# The component of a vector input that a derivative is taken with respect to.
+COMPONENT = sp.Symbol("k", integer=True, nonnegative=True)
+
+
+@cache
+def _differentiate(expression: sp.Expr, variable: sp.Expr) -> sp.Expr:
+    return sp.diff(expression, variable)
+
+
+def _derivative(function: Function, wrt: str, order: int) -> sp.Expr:
+    entry = function.by_name[wrt]
+    variable = entry.symbol[COMPONENT] if entry.is_vector else entry.symbol
+    expression = function.expression
+    for done in range(order):
+        overridden = function.gradient_overrides.get(wrt) if done == 0 else None
+        expression = overridden if overridden is not None else _differentiate(expression, variable)
+    return expression
+
+
+@dataclass(frozen=True)
+class State:
+    """A number that an update rule remembers for each parameter, and what it starts from."""
+
+    symbol: sp.Symbol
+    initial: sp.Expr = sp.S.Zero
+    key: str = ""  # its name in PyTorch's state dict
+
+
+@dataclass(frozen=True)
+class Hyper:
+    """A hyper-parameter: a number in `domain`, or a switch (domain: sympy.S.BooleanAtom's two values)."""
+
+    symbol: sp.Symbol
+    default: sp.Basic
+    domain: sp.Set
+    argument: str = ""  # the constructor's argument, where it isn't the symbol's name; "betas[0]" for a part of one
+
+    @property
+    def name(self) -> str:
+        """The symbol, as text."""
+        return str(self.symbol)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class UpdateRule:
+    """An optimizer's recurrence for one parameter.
+
+    `equations` is read from top to bottom, like the pseudo-code in a paper: each line gives its left side a new
+    value, and the lines after it see that value. `parameter`, `gradient` and `step` (1, 2, ...) are given.
+    """
+
+    name: str
+    title: str
+    equations: tuple[tuple[sp.Symbol, sp.Expr], ...]
+    state: tuple[State, ...]
+    hyper: tuple[Hyper, ...]
+    counterpart: str
+    parameter: sp.Symbol
+    gradient: sp.Symbol
+    step: sp.Symbol
+    conventions: tuple[Convention, ...] = ()
+    variants: Mapping[str, tuple[tuple[sp.Symbol, sp.Expr], ...]] = field(default_factory=dict)
+    references: tuple[Reference, ...] = ()
+    aliases: tuple[str, ...] = ()
+    kind: Kind = "optimizer"
+
+    def variant(self, name: str) -> "UpdateRule":
+        """The rule with the named variant's equations in place of its own lines with the same left side."""
+        from dataclasses import replace
+
+        changed = dict(self.variants[name])
+        lines = tuple((left, changed.get(left, right)) for left, right in self.equations)
+        return replace(self, name=f"{self.name} ({name})", equations=lines, variants={})
+
+
+Definition = Function | UpdateRule

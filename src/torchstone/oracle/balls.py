@@ -1,0 +1,173 @@
+"""From a SymPy expression to ball arithmetic: values with a proven error bound.
+
+An expression becomes one Python function on Arb balls. It is evaluated plainly; where the ball comes out too wide
+(cancellation, or a branch that cannot be decided yet) the precision is doubled and it is evaluated again.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import sympy as sp
+from flint import arb, ctx, fmpq
+from sympy.printing.pycode import PythonCodePrinter
+
+START_BITS = 80
+MOST_BITS = 1 << 16
+RELATIVE_BITS = 66  # a ball this narrow pins a float64 down to a thousandth of an ulp, and its rounding error with it
+ABSOLUTE_BITS = 1150  # or narrower than any subnormal number can tell
+
+
+class UndecidedError(ArithmeticError):
+    """A comparison of balls that overlap: more bits will tell."""
+
+
+class OracleError(ArithmeticError):
+    """A value that stays unknown at the highest precision. A fault of a definition, never of a subject."""
+
+
+def _sign(difference: Any) -> int:
+    ball = arb(difference)
+    if ball > 0:
+        return 1
+    if ball < 0:
+        return -1
+    if ball.is_zero():
+        return 0
+    raise UndecidedError
+
+
+def _largest(*values: Any) -> arb:
+    largest = arb(values[0])
+    for value in values[1:]:
+        largest = largest.max(arb(value))
+    return largest
+
+
+_RELATIONS = {"<": "< 0", "<=": "<= 0", ">": "> 0", ">=": ">= 0", "==": "== 0", "!=": "!= 0"}
+_METHODS = ("exp", "log", "erf", "erfc", "sinh", "cosh", "tanh", "sin", "cos", "tan", "atan", "asinh", "acosh", "atanh")
+
+
+class _BallPrinter(PythonCodePrinter):
+    """Prints an expression as Python on Arb balls, with every constant exact."""
+
+    def _print_Rational(self, expr: Any) -> str:
+        return f"fmpq({expr.p}, {expr.q})"
+
+    def _print_Float(self, expr: Any) -> str:
+        return self._print_Rational(sp.Rational(expr))
+
+    def _print_Pi(self, expr: Any) -> str:
+        return "arb.pi()"
+
+    def _print_Exp1(self, expr: Any) -> str:
+        return "arb(1).exp()"
+
+    def _print_Infinity(self, expr: Any) -> str:
+        return "arb.pos_inf()"
+
+    def _print_NegativeInfinity(self, expr: Any) -> str:
+        return "arb.neg_inf()"
+
+    def _print_Pow(self, expr: Any, rational: bool = False) -> str:
+        base = f"arb({self._print(expr.base)})"
+        if expr.exp == sp.Rational(1, 2):
+            return f"{base}.sqrt()"
+        if expr.exp == -sp.Rational(1, 2):
+            return f"{base}.rsqrt()"
+        return f"({base} ** ({self._print(expr.exp)}))"
+
+    def _print_Relational(self, expr: Any) -> str:
+        return f"(sign({self._print(expr.lhs)} - ({self._print(expr.rhs)})) {_RELATIONS[expr.rel_op]})"
+
+    def _print_Max(self, expr: Any) -> str:
+        return f"largest({', '.join(self._print(each) for each in expr.args)})"
+
+    def _print_Abs(self, expr: Any) -> str:
+        return f"abs(arb({self._print(expr.args[0])}))"
+
+    def _print_Function(self, expr: Any) -> str:
+        name = type(expr).__name__
+        if name not in _METHODS:
+            raise OracleError(f"expression: expected functions among {', '.join(_METHODS)}, got {name}")
+        return f"arb({self._print(expr.args[0])}).{name}()"
+
+
+# PythonCodePrinter has a method of its own for each of these, which would write `math.exp(x)`.
+for _name in _METHODS:
+    setattr(_BallPrinter, f"_print_{_name}", _BallPrinter._print_Function)
+
+_NAMESPACE = {"arb": arb, "fmpq": fmpq, "sign": _sign, "largest": _largest}
+Compiled = Callable[..., Sequence[Any]]
+
+
+def compile_balls(arguments: Sequence[sp.Basic], expressions: Sequence[sp.Expr], share: bool = True) -> Compiled:
+    """A function of balls (and, for indexed symbols, lists of balls) that returns one ball per expression.
+
+    `share` computes common subexpressions once; it must be off where a Sum binds an index.
+    """
+    printer = _BallPrinter({"fully_qualified_modules": False})
+    shared, results = sp.cse(list(expressions), list=True) if share else ([], list(expressions))
+    lines = [f"    {printer.doprint(name)} = {printer.doprint(value)}" for name, value in shared]
+    names = ", ".join(printer.doprint(argument) for argument in arguments)
+    values = "".join(f"{printer.doprint(result)}, " for result in results)
+    source = "\n".join([f"def function({names}):", *lines, f"    return ({values})"])
+    # `sum` starts from an int; `list(...)` of a generator is what the printer writes for a Sum.
+    scope: dict[str, Any] = dict(_NAMESPACE)
+    exec(compile(source.replace("builtins.sum", "sum"), "<definition>", "exec"), scope)
+    function: Compiled = scope["function"]
+    return function
+
+
+def _narrow(ball: Any, relative_bits: int) -> bool:
+    """Whether a ball says all that a float64 can hold of its value."""
+    if not isinstance(ball, arb) or ball.is_exact() or ball.rel_accuracy_bits() >= relative_bits:
+        return True
+    if not ball.is_finite():
+        return bool(ball.is_nan())
+    return bool(ball.abs_upper() < arb(2) ** -ABSOLUTE_BITS or ball.rad() < arb(2) ** -ABSOLUTE_BITS)
+
+
+def evaluate(function: Compiled, arguments: Sequence[Any], precise: int, rough: int = 0) -> Sequence[Any]:
+    """The balls of `function` at exact arguments: the first `precise` narrow, the next `rough` to a few digits.
+
+    A result that is not a number at every precision stays so: 0/0 has no value.
+    """
+    before = ctx.prec
+    bits = START_BITS
+    try:
+        while True:
+            ctx.prec = bits
+            try:
+                balls = function(*arguments)
+            except UndecidedError:
+                balls = None
+            if balls is not None and all(
+                _narrow(ball, RELATIVE_BITS if position < precise else 8)
+                for position, ball in enumerate(balls[: precise + rough])
+            ):
+                return balls
+            if bits >= MOST_BITS:
+                if balls is None:
+                    raise OracleError(f"a branch cannot be decided at {bits} bits for the arguments {arguments}")
+                return balls
+            bits *= 2
+    finally:
+        ctx.prec = before
+
+
+def to_double_double(ball: Any) -> tuple[float, float]:
+    """The middle of a ball as the nearest float64 and what that leaves over."""
+    if not isinstance(ball, arb):
+        return float(ball), 0.0
+    if not ball.is_finite():
+        if ball.is_nan() or not ball.is_exact():
+            return float("nan"), 0.0
+        return float(ball), 0.0
+    middle = ball.mid()
+    high = float(middle)
+    if high in (float("inf"), float("-inf")):
+        return high, 0.0
+    before, ctx.prec = ctx.prec, 128
+    low = float(middle - high)
+    ctx.prec = before
+    return high, low
