@@ -69,7 +69,9 @@ def distance(got: ArrayLike, truth: Truth, form: Format) -> Floats:
     beyond = 2.0**form.greatest_exponent
     mine, right, rest = values * half, high * half, low * half
     near_overflow = np.abs(high) >= beyond
-    mine = np.where(np.isinf(values) & near_overflow, np.sign(values) * beyond, mine)
+    mine = np.where(
+        np.isinf(values) & near_overflow & (np.sign(values) == np.sign(high)), np.sign(values) * beyond, mine
+    )
     right = np.where(near_overflow, np.clip(right, -beyond, beyond), right)
     rest = np.where(np.abs(right) == beyond, 0.0, rest)
     with np.errstate(invalid="ignore", over="ignore"):

@@ -1,0 +1,144 @@
+"""The definitions are whole, and say the same as PyTorch where nobody disputes the answer."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import sympy as sp
+import torch
+
+from torchstone import definitions, oracle
+from torchstone.definitions import Function, UpdateRule
+
+FUNCTIONS = [entry for entry in definitions.every() if isinstance(entry, Function)]
+RULES = [entry for entry in definitions.every() if isinstance(entry, UpdateRule)]
+by_name = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda each: each.name)
+
+
+def counterpart(entry, **arguments):
+    """PyTorch's own, built from its dotted name."""
+    dotted, _, literal = entry.counterpart.partition("(")
+    module = torch
+    for part in dotted.split(".")[1:]:
+        module = getattr(module, part)
+    return module(**arguments, **(eval(f"dict({literal}") if literal else {}))
+
+
+@by_name
+def test_every_symbol_of_an_expression_is_accounted_for(function):
+    known = {entry.name for entry in function.inputs} | {"C", str(function.index)}
+    free = {str(each) for each in function.expression.free_symbols if not isinstance(each, sp.Indexed)}
+    assert free <= known
+
+
+@by_name
+def test_roles_and_defaults(function):
+    assert sum(entry.role == "prediction" for entry in function.inputs) == 1
+    assert all((entry.default is not None) == (entry.role == "parameter") for entry in function.inputs)
+    assert any(entry.role == "target" for entry in function.inputs) == (function.kind == "loss")
+
+
+@by_name
+def test_variants_differ_from_their_definition(function):
+    others = {
+        entry.symbol: entry.default or sp.Rational(1, 4) for entry in function.inputs if entry.role != "prediction"
+    }
+    for variant in function.variants:
+        difference = (variant.expression - function.expression).subs(others)
+        at = [
+            abs(sp.N(difference.subs(function.prediction.symbol, x))) for x in (sp.Rational(-7, 3), sp.Rational(15, 2))
+        ]
+        assert max(at) > 1e-9, variant.name
+
+
+def sample(function, rng):
+    """Ordinary arguments of a function."""
+    if function.is_vector:
+        rows = rng.normal(size=(4, 5)) * 2
+        if function.kind == "activation":
+            return {"x": rows}
+        soft = rng.dirichlet(np.ones(5), 4)
+        return {"x": rows, "t": soft if function.name.endswith("probabilities") else np.eye(5)[[0, 3, 2, 2]]}
+    prediction = function.prediction.name
+    low, high = (0.05, 0.95) if prediction == "p" else (-3, 3)
+    inputs = {prediction: rng.uniform(low, high, 40)}
+    return inputs if function.kind == "activation" else {**inputs, "t": rng.uniform(0, 1, 40)}
+
+
+@by_name
+def test_agrees_with_pytorch_on_ordinary_inputs(function):
+    inputs = sample(function, np.random.default_rng(1))
+    prediction = function.prediction.name
+    x = torch.tensor(inputs[prediction], requires_grad=True)
+    if function.kind == "loss":
+        module = counterpart(function, reduction="none")
+        by_index = function.is_vector and not function.name.endswith("probabilities")
+        target = torch.tensor(inputs["t"])
+        y = module(x, target.argmax(-1) if by_index else target)
+    else:
+        y = counterpart(function)(x)
+    seed = torch.linspace(-1, 2, y.numel(), dtype=y.dtype).reshape(y.shape)
+    y.backward(seed if function.index is not None else torch.ones_like(y))
+    answer = oracle.truth(function, inputs, cotangent=seed.numpy() if function.index is not None else None)
+    tolerance = 1e-9 if function.name == "softplus" else 1e-13
+    np.testing.assert_allclose(y.detach().numpy(), answer.value.high, rtol=tolerance, atol=1e-14)
+    np.testing.assert_allclose(x.grad.numpy(), answer.gradients[prediction].high, rtol=tolerance, atol=1e-13)
+
+
+@pytest.mark.parametrize("function", [each for each in FUNCTIONS if each.limits], ids=lambda each: each.name)
+def test_asymptotes_hold_far_out(function):
+    """The oracle falls back on them beyond 1e15: there, ball arithmetic must not be able to tell them apart."""
+    inputs = {"t": 0.25} if function.kind == "loss" else {}
+    for limit in function.limits:
+        x = 2.0**50 * (1 if limit.toward == sp.oo else -1)
+        answer = oracle.truth(function, {"x": x, **inputs})
+        values = {entry.symbol: entry.default for entry in function.parameters}
+        values |= {function.prediction.symbol: sp.Float(x, 60), sp.Symbol("t", real=True): sp.Rational(1, 4)}
+        assert float(limit.asymptote.subs(values)) == answer.value.high
+        assert float(limit.slope.subs(values)) == answer.gradients["x"].high
+
+
+@pytest.mark.parametrize("function", [each for each in FUNCTIONS if each.kinks], ids=lambda each: each.name)
+def test_the_chosen_slope_at_a_kink_is_accepted(function):
+    defaults = {entry.symbol: entry.default for entry in function.parameters}
+    for kink in function.kinks:
+        assert kink.chosen.subs(defaults) in kink.accepted
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda each: each.name)
+def test_an_update_rule_is_closed(rule):
+    known = {rule.parameter, rule.gradient, rule.step}
+    known |= {entry.symbol for entry in (*rule.state, *rule.hyper)}
+    for left, right in rule.equations:
+        assert right.free_symbols <= known, f"{left} uses {right.free_symbols - known}"
+        known.add(left)
+    assert all(entry.default in entry.domain for entry in rule.hyper)
+
+
+@pytest.mark.parametrize(("rule", "name"), [(rule, name) for rule in RULES for name in rule.variants])
+def test_a_variant_of_a_rule_departs_from_it(rule, name):
+    gradients = np.array([[1e-9, 0.5, -2.0]] * 5) * np.arange(1, 6)[:, None]
+    hyper = {}
+    names = {entry.name for entry in rule.hyper}
+    hyper |= {
+        key: value for key, value in {"momentum": 0.9, "dampening": 0.5, "weight_decay": 0.1}.items() if key in names
+    }
+    # The rate changes on the way: a learning rate inside the velocity shows only then.
+    settings = [hyper | {"lr": 0.1 / step} for step in range(1, 6)]
+    start = [0.0, 1.0, 1.0]
+    right = oracle.trajectory(rule, start, gradients, settings).parameters
+    other = oracle.trajectory(rule.variant(name), start, gradients, settings).parameters
+    assert np.abs(right - other).max() > 1e-6
+
+
+def test_names_in_any_spelling():
+    for spelling in ("cross_entropy", "CrossEntropyLoss", "crossentropy", "CELoss"):
+        assert definitions.get(spelling).name == "cross_entropy"
+    with pytest.raises(KeyError, match="did you mean sigmoid"):
+        definitions.get("sigmoit")
+
+
+def test_definitions_know_no_torch():
+    code = "import sys, torchstone.definitions, torchstone.oracle; assert 'torch' not in sys.modules, 'torch is loaded'"
+    subprocess.run([sys.executable, "-c", code], check=True)
