@@ -11,11 +11,14 @@ Each one sees its input in the working precision (float32 for the half types), a
 This module is the seam where a fused kernel can take a formula's place.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.autograd.forward_ad import _set_fwd_grad_enabled, unpack_dual
 
 HALF_TYPES = (torch.bfloat16, torch.float16)
 
@@ -72,6 +75,16 @@ def _batched(info: Any, in_dims: tuple[int | None, ...], tensors: tuple[Tensor, 
     ]
 
 
+@contextmanager
+def forward_primals(ctx: Any) -> Iterator[list[Any]]:
+    """What a `jvp` saved, with forward mode on again, so that the jvp can itself be differentiated in forward mode.
+
+    PyTorch (2.13) runs a jvp with forward mode off, and jacfwd(jacfwd(f)) silently loses what its operations add.
+    """
+    with _set_fwd_grad_enabled(True):
+        yield [t if t is None else unpack_dual(t).primal for t in ctx.saved_tensors]
+
+
 class _Value(Function):
     """f(x)."""
 
@@ -98,8 +111,8 @@ class _Value(Function):
 class _ValueForward(_Value):
     @staticmethod
     def jvp(ctx: Any, _formula: None, _constants: None, dx: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        return _gradient(ctx.formula, ctx.constants, x, dx)
+        with forward_primals(ctx) as (x,):
+            return _gradient(ctx.formula, ctx.constants, x, dx)
 
 
 class _Gradient(Function):
@@ -134,7 +147,8 @@ class _Gradient(Function):
 class _GradientForward(_Gradient):
     @staticmethod
     def jvp(ctx: Any, _formula: None, _constants: None, dx: Tensor | None, dg: Tensor | None) -> Tensor:
-        x, g = ctx.saved_tensors
-        bent = 0 if dx is None else _curvature(ctx.formula, ctx.constants, x, g * dx)
-        scaled = 0 if dg is None else _gradient(ctx.formula, ctx.constants, x, dg)
-        return bent + scaled
+        with forward_primals(ctx) as (x, g):
+            pushed = [] if dx is None else [_curvature(ctx.formula, ctx.constants, x, g * dx)]
+            if dg is not None:
+                pushed.append(_gradient(ctx.formula, ctx.constants, x, dg))
+            return sum(pushed[1:], start=pushed[0])
