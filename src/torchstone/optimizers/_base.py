@@ -13,7 +13,7 @@ from torch import Tensor
 
 from torchstone._elementwise import HALF_TYPES
 from torchstone.optimizers._options import Options, Switch
-from torchstone.optimizers._state import check_state, seal, unseal
+from torchstone.optimizers._state import State, check_state, seal, unseal
 
 Parameters = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 _DTYPES = {torch.float64, torch.float32, *HALF_TYPES, torch.complex64, torch.complex128}
@@ -63,9 +63,9 @@ class Base(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         with torch.set_grad_enabled(self.defaults["differentiable"]):
-            for options, pairs in [(self._read(group), self._ready(group)) for group in self.param_groups]:
-                for param, grad in pairs:
-                    self._advance(param, grad, options)
+            for options, jobs in [(self._read(group), self._ready(group)) for group in self.param_groups]:
+                for job in jobs:
+                    self._advance(*job, options)
         return loss
 
     def _read(self, group: dict[str, Any]) -> dict[str, Any]:
@@ -73,28 +73,28 @@ class Base(torch.optim.Optimizer):
         live = torch.compiler.is_compiling() or group["differentiable"] or group.get("capturable", False)
         return {name: self.options[name].read(name, group[name], live) for name in self._taken}
 
-    def _ready(self, group: dict[str, Any]) -> list[tuple[Tensor, Tensor]]:
-        """The group's parameters that have a gradient, each with it, once all of them have been found in order."""
-        pairs = [(param, param.grad) for param in group["params"] if param.grad is not None]
-        for param, grad in pairs:
+    def _ready(self, group: dict[str, Any]) -> list[tuple[Tensor, Tensor, State | None]]:
+        """Each parameter of the group with a gradient, and both with its state, once all of them are found in order."""
+        jobs = [(param, param.grad, self.state.get(param)) for param in group["params"] if param.grad is not None]
+        for param, grad, state in jobs:
             _check_gradient(param, grad)
-            check_state(param, self.state.get(param, {}))
-        return pairs
+            if state:
+                check_state(param, state)
+        return jobs
 
-    def _advance(self, param: Tensor, grad: Tensor, options: dict[str, Any]) -> None:
-        known = param in self.state
-        state = self.state[param] if known else {}
+    def _advance(self, param: Tensor, grad: Tensor, state: State | None, options: dict[str, Any]) -> None:
+        kept = {} if state is None else state
         if self.defaults["differentiable"]:
             # The rule writes into the state, and autograd still needs what was there.
-            state.update({name: old.clone() for name, old in state.items() if isinstance(old, Tensor)})
+            kept.update({name: old.clone() for name, old in kept.items() if isinstance(old, Tensor)})
         wide = param.float() if param.dtype in HALF_TYPES else param
         if grad.dtype != wide.dtype:
             grad = grad.to(wide.dtype)
-        type(self).rule(wide, grad, state, **options)
+        type(self).rule(wide, grad, kept, **options)
         if wide is not param:
             param.copy_(wide)
-        if state and not known:
-            self.state[param] = state
+        if kept and state is None:  # a rule that keeps nothing leaves no entry
+            self.state[param] = kept
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue where another optimizer stopped: one of this kind, or PyTorch's own.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 
@@ -55,6 +56,8 @@ class Number:
             if live and value.requires_grad:
                 raise ValueError(f"{name}: expected a number that needs no gradient, got a tensor that requires one")
             value = value.item()
+        if torch.compiler.is_compiling():
+            return value  # perhaps a symbol, which can't be tested
         if isinstance(value, bool) or not isinstance(value, Real):
             raise TypeError(f"{name}: expected {self}, got {value!r}")
         if not math.isfinite(value):

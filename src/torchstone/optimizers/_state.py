@@ -66,4 +66,4 @@ def unseal(param: Tensor, state: State, on_device: bool) -> None:
             state[name] = step_count(given, param, on_device)
         elif isinstance(value, _Sealed):
             state[name] = given.detach().to(param.device, working_dtype(param), copy=True)
-    check_state(param, state)
+            check_state(param, {name: state[name]})
