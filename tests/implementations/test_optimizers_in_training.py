@@ -246,10 +246,11 @@ def test_closure_runs_once_with_gradients_on(cls):
     assert optimizer.step() is None
 
 
-@pytest.mark.parametrize(("cls", "options"), KINDS)
-def test_step_is_in_place_and_leaves_gradients_alone(cls, options):
+@pytest.mark.parametrize(("cls", "options"), [*KINDS, (Momentum, {})])
+@pytest.mark.parametrize("maximize", [False, True])
+def test_step_is_in_place_and_leaves_gradients_alone(cls, options, maximize):
     (p,) = parameters((3, 2))
-    optimizer = cls([p], maximize=True, **options)
+    optimizer = cls([p], maximize=maximize, **options)
     where, version = p.data_ptr(), p._version
     for _ in range(3):
         give([p])
