@@ -1,29 +1,23 @@
 """Right and wrong in the losses, activations and optimizers you write in PyTorch.
 
-Importing the package loads nothing heavy: each name below is fetched on first use.
+Importing the package loads nothing heavy: each part below is fetched on first use.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
 
-if TYPE_CHECKING:
-    from torchstone.compare import compare as compare
+# Bound here and now, since the package torchstone.compare would take the function's name when it is loaded.
+from torchstone.compare import compare
 
 __version__ = "0.1.0"
 
-# Where each public name lives.
-_HOME = {
-    "compare": "torchstone.compare",
-}
-_MODULES = ("activations", "assignment", "definitions", "losses", "optimizers", "oracle")
+_PARTS = ("activations", "assignment", "definitions", "losses", "optimizers", "oracle")
 
 __all__ = ["__version__", "activations", "assignment", "compare", "definitions", "losses", "optimizers", "oracle"]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    if name in _MODULES:
+def __getattr__(name: str) -> ModuleType:
+    if name in _PARTS:
         return import_module(f"torchstone.{name}")
     raise AttributeError(f"module 'torchstone' has no attribute {name!r}; it has {', '.join(__all__)}")
 

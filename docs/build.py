@@ -1,0 +1,64 @@
+"""Write every output that the documentation shows again: `make docs`.
+
+In README.md and docs/*.md, a block between `<!-- run: COMMAND -->` and `<!-- end -->` holds what COMMAND prints.
+Notebooks in examples/ are executed and saved with their outputs.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+BLOCK = re.compile(r"<!-- run: (?P<command>.+?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
+
+
+def pages() -> list[Path]:
+    """The pages with blocks."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def output(command: str) -> str:
+    """What a command prints, at a width of 100 columns. Exit status 1 is an answer too: something is out of policy."""
+    binaries = Path(sys.executable).parent
+    environment = {
+        **os.environ,
+        "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "100",
+        "NO_COLOR": "1",
+    }
+    done = subprocess.run(
+        shlex.split(command), cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=False
+    )
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"{command}: exit status {done.returncode}\n{done.stderr}")
+    return "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
+
+
+def block(command: str) -> str:
+    """A block, as it stands in a page."""
+    return f"<!-- run: {command} -->\n```console\n$ {command}\n{output(command)}\n```\n<!-- end -->"
+
+
+def main() -> None:
+    """Write all pages and notebooks."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        page.write_text(BLOCK.sub(lambda match: block(match["command"]), text), encoding="utf-8")
+        print(page.relative_to(ROOT))
+    for path in sorted((ROOT / "examples").glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": ROOT}}).execute()
+        for cell in notebook.cells:
+            cell.metadata.pop("execution", None)  # when each cell ran: different every time
+        nbformat.write(notebook, path)
+        print(path.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()
