@@ -172,8 +172,12 @@ def test_an_optimizers_attributes():
 @pytest.mark.parametrize(
     ("build", "error", "message"),
     [
-        (lambda: assignment.SGDOptimizer([], 0.1), ValueError, "parameters: expected .* got an empty"),
-        (lambda: assignment.SGDOptimizer(torch.ones(1), 0.1), TypeError, "parameters: expected .* got a tensor"),
+        (lambda: assignment.SGDOptimizer([], 0.1), ValueError, "parameters: expected an iterable .* got an empty one"),
+        (
+            lambda: assignment.SGDOptimizer(torch.ones(1), 0.1),
+            TypeError,
+            "parameters: expected an iterable .* got a tensor of shape",
+        ),
         (lambda: assignment.SGDOptimizer([torch.ones(1)], -0.1), ValueError, "learning_rate: expected .* got -0.1"),
         (lambda: assignment.AdamOptimizer([torch.ones(1)], betas=(1.0, 0.9)), ValueError, "betas"),
         (lambda: assignment.Sigmoid().backward(torch.ones(1)), RuntimeError, "expected a forward of Sigmoid before it"),

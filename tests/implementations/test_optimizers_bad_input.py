@@ -93,10 +93,10 @@ def test_good_learning_rates(cls, lr):
 @pytest.mark.parametrize(
     ("params", "error", "words"),
     [
-        (parameter, TypeError, "iterable"),
-        (lambda: [], ValueError, "empty parameter list"),
-        (lambda: iter(()), ValueError, "empty parameter list"),
-        (lambda: 3, TypeError, "iterable"),
+        (parameter, TypeError, "or of groups, got a tensor of shape (3,); put it in a list"),
+        (lambda: [], ValueError, "or of groups, got an empty one"),
+        (lambda: iter(()), ValueError, "or of groups, got an empty one"),
+        (lambda: 3, TypeError, "params: expected an iterable of tensors, of (name, tensor) pairs or of groups, got 3"),
         (lambda: [1.0], TypeError, "float"),
         (lambda: [{"params": {parameter()}}], TypeError, "ordered"),
         (lambda: [{"lr": 0.1}], ValueError, "params: expected in each parameter group, got a group of ['lr']"),

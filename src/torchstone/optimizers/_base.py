@@ -33,7 +33,7 @@ class Base(torch.optim.Optimizer):
 
     def __init__(self, params: Parameters, **defaults: Any) -> None:
         self._check(defaults)
-        super().__init__(params, defaults)
+        super().__init__(_given(params), defaults)
 
     def _check(self, group: dict[str, Any]) -> None:
         """Raise TypeError or ValueError where an option of the group is wrong."""
@@ -119,6 +119,19 @@ class Base(torch.optim.Optimizer):
                 if param in state["state"]:
                     unseal(param, state["state"][param], on_device=group.get("capturable", False))
         super().__setstate__(state)
+
+
+def _given(params: Any) -> Any:
+    """What the constructor was given, ready to be read more than once."""
+    expected = "an iterable of tensors, of (name, tensor) pairs or of groups"
+    if isinstance(params, Tensor):
+        raise TypeError(f"params: expected {expected}, got a tensor of shape {tuple(params.shape)}; put it in a list")
+    if not isinstance(params, Iterable):
+        raise TypeError(f"params: expected {expected}, got {params!r}")
+    given = params if isinstance(params, set) else list(params)  # PyTorch refuses a set, which has no order
+    if not given:
+        raise ValueError(f"params: expected {expected}, got an empty one")
+    return given
 
 
 def _listed(group: dict[str, Any]) -> Any:
