@@ -24,7 +24,7 @@ class Input:
     domain: sp.Set = sp.S.Reals  # of each component
     default: sp.Expr | None = None  # of a parameter; a vector parameter's default holds for each component
 
-    @property
+    @cached_property  # printing a symbol takes longer than evaluating a function at a point
     def name(self) -> str:
         """The symbol, as text."""
         return str(self.symbol)
