@@ -182,6 +182,7 @@ def troubled():
         "relu",
         f"{hostile}.py:{hostile}",
         problems=(hostile, "It is wrong."),
+        notes=(hostile, "It is noted."),
     )
     rows = (
         row,

@@ -133,6 +133,7 @@ def test_problems_stand_at_the_top_and_in_their_section(trouble, trouble_page):
     shown = "".join(Document(trouble_page).text)
     wrong = [row for row in trouble.rows if not row.ok]
     assert shown.count("It is wrong.") == 2 * len(wrong)
+    assert shown.count("It is noted.") == len(trouble.rows)
     assert f"{len(wrong)} of {len(trouble.rows)} are out of policy." in shown
     assert "✗" in shown
 

@@ -103,12 +103,14 @@ def plain(value: float) -> str:
     return f"{value:.4g}"
 
 
-def point(value: Any, most: int = 4) -> str:
-    """An input: a number, a vector (its first entries), or arguments by name.
+def point(value: Any, most: int = 3) -> str:
+    """An input: a number, a vector (its first entries), or arguments by name, where there are several.
 
-    >>> point(-7.125), point({"input": [1.0, 2.0], "target": 0}), point(None)
-    ('-7.125', 'input = [1, 2], target = 0', '–')
+    >>> point(-7.125), point({"x": 0.5}), point({"input": [1.0, 2.0], "target": 0}), point(None)
+    ('-7.125', '0.5', 'input = [1, 2], target = 0', '–')
     """
+    if isinstance(value, Mapping) and len(value) == 1:
+        value = next(iter(value.values()))
     if value is None:
         return NOTHING
     if isinstance(value, Mapping):
@@ -119,4 +121,4 @@ def point(value: Any, most: int = 4) -> str:
     if isinstance(value, Sequence):
         shown = [point(each, most) for each in value[:most]]
         return f"[{', '.join(shown + ['…'] * (len(value) > most))}]"
-    return f"{value:.5g}" if isinstance(value, int | float) else str(value)
+    return f"{value:.4g}" if isinstance(value, int | float) else str(value)

@@ -51,7 +51,7 @@ def errors(curve: Curve, budgets: tuple[float, float], name: str, label: str, ta
         for axes, (title, ours, torch, budget) in zip(panels, pairs, strict=True):
             holes |= _panel(axes, x, floats(ours), floats(torch), budget)
             axes.set_ylabel(title)
-        across(panels[-1], x, curve.variable)
+        across(panels[-1], floats(curve.x), curve.variable)
     return Picture(
         "Error",
         drawn.svg,
