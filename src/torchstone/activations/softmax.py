@@ -160,11 +160,9 @@ def _below_top(x: Tensor, top: Tensor) -> Tensor:
 
 def _less_mean(t: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
     """Return t - its mean under y = softmax(x)."""
-    # At the top y may round to 1, and t - mean to 0: there, it is the mean of the differences.
-    at = x.argmax(dim, keepdim=True)
-    t_top = t.gather(dim, at)
-    mean, above = ((y * d).sum(dim, keepdim=True) for d in (t, t_top - t))
-    return (t - mean).scatter(dim, at, above)
+    # A shift of t changes nothing. With 0 at the top, the mean keeps its digits where y rounds to 1 there.
+    t = t - t.gather(dim, x.argmax(dim, keepdim=True))
+    return t - (y * t).sum(dim, keepdim=True)
 
 
 def along(formula: type[_AlongDim], x: Tensor, dim: int) -> Tensor:
