@@ -15,6 +15,8 @@ class Activation(nn.Module):
     """A module without parameters. Its class is the formula: `value`, `gradient` and `curvature`.
 
     `options` names the attributes that the formula takes after x, in that order.
+    Formulas overwrite their own temporaries, which is what makes them fast, but never multiply one by g in place: g may
+    be a batch where x is none (`torch.autograd.grad(..., is_grads_batched=True)`).
     """
 
     options: ClassVar[tuple[str, ...]] = ()

@@ -113,7 +113,7 @@ class GELU(Activation):
         """f'(x) = erfc(-x / √2) / 2 + x e^(-x² / 2) / √(2π)."""
         x = x.clamp(-FAR, FAR)
         bump = x.square().mul_(-0.5).exp_().mul_(x).mul_(1 / math.sqrt(2 * math.pi))
-        return x.mul_(-math.sqrt(0.5)).erfc_().mul_(0.5).add_(bump).mul_(g)
+        return g * x.mul_(-math.sqrt(0.5)).erfc_().mul_(0.5).add_(bump)
 
     @staticmethod
     def curvature(g: Tensor, x: Tensor) -> Tensor:
@@ -164,7 +164,7 @@ def _gate_gradient(g: Tensor, v: Tensor, xdv: Tensor) -> Tensor:
     """Return g σ(v) (1 + x v' σ(-v))."""
     w = _exp_minus(v)
     w1 = w + 1  # σ(v) = 1 / (1 + w) and σ(-v) = w / (1 + w)
-    return w.div_(w1).mul_(xdv).add_(1).div_(w1).mul_(_tail(v)).mul_(g)
+    return g * w.div_(w1).mul_(xdv).add_(1).div_(w1).mul_(_tail(v))
 
 
 def _exp_minus(v: Tensor) -> Tensor:

@@ -111,7 +111,7 @@ class LeakyReLU(Activation):
     def gradient(g: Tensor, x: Tensor, negative_slope: float) -> Tensor:
         """f'(x) = 1 where x > 0, else s."""
         right = _right(x)
-        return right.add_(1 - right, alpha=negative_slope).mul_(g)
+        return g * right.add_(1 - right, alpha=negative_slope)
 
     @staticmethod
     def curvature(g: Tensor, x: Tensor, negative_slope: float) -> Tensor:
@@ -166,7 +166,7 @@ class ELU(Activation):
     def gradient(g: Tensor, x: Tensor, alpha: float) -> Tensor:
         """f'(x) = 1 where x > 0, else alpha e^x."""
         right = _right(x)
-        return x.clamp(max=0).exp_().mul_(alpha).mul_(1 - right).add_(right).mul_(g)
+        return g * x.clamp(max=0).exp_().mul_(alpha).mul_(1 - right).add_(right)
 
     @staticmethod
     def curvature(g: Tensor, x: Tensor, alpha: float) -> Tensor:
@@ -217,7 +217,7 @@ class Softplus(Activation):
     @staticmethod
     def gradient(g: Tensor, x: Tensor, beta: float, threshold: float | None) -> Tensor:
         """f'(x) = σ(beta x)."""
-        dx = Sigmoid.value(beta * x).mul_(g)
+        dx = g * Sigmoid.value(beta * x)
         return dx if threshold is None else torch.where(beta * x > threshold, g, dx)
 
     @staticmethod

@@ -41,8 +41,8 @@ class Sigmoid(Activation):
     def gradient(g: Tensor, x: Tensor) -> Tensor:
         """f'(x) = e^-|x| / (1 + e^-|x|)²."""
         e = x.abs().neg_().exp_()
-        e1 = e + 1
-        return e.div_(e1).div_(e1).mul_(g)
+        ge = g * e
+        return ge.div_(e.add_(1)).div_(e)
 
     @staticmethod
     def curvature(g: Tensor, x: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ class LogSigmoid(Activation):
     @staticmethod
     def gradient(g: Tensor, x: Tensor) -> Tensor:
         """f'(x) = σ(-x)."""
-        return Sigmoid.value(-x).mul_(g)
+        return g * Sigmoid.value(-x)
 
     @staticmethod
     def curvature(g: Tensor, x: Tensor) -> Tensor:
@@ -117,8 +117,8 @@ class Tanh(Activation):
     def gradient(g: Tensor, x: Tensor) -> Tensor:
         """f'(x) = 4 e^-2|x| / (1 + e^-2|x|)²."""
         e = x.abs().mul_(-2).exp_()
-        e1 = e + 1
-        return e.mul_(4).div_(e1).div_(e1).mul_(g)
+        ge = g * e
+        return ge.mul_(4).div_(e.add_(1)).div_(e)
 
     @staticmethod
     def curvature(g: Tensor, x: Tensor) -> Tensor:
