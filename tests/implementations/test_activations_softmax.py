@@ -289,6 +289,14 @@ def test_saturated_rows_keep_their_digits(kind, dtype, gap, g):
     assert_accurate(kind, x.flip(0), g)
 
 
+@both
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("top", [0, 17])
+def test_level_rows_keep_their_digits(kind, dtype, top):
+    x = (torch.randn(40) / 100).to(dtype)
+    assert_accurate(kind, x, torch.eye(40, dtype=dtype)[x.argmax() - top])
+
+
 def test_gradients_of_a_saturated_row_beside_known_numbers():
     x, g = torch.tensor([30.0, 0.0]), torch.tensor([1.0, 0.0])
     tiny = 9.357622968839299e-14  # mpmath: exp(-30) / (1 + exp(-30))

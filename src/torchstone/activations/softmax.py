@@ -162,7 +162,9 @@ def _less_mean(t: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
     """Return t - its mean under y = softmax(x)."""
     # A shift of t changes nothing. With 0 at the top, the mean keeps its digits where y rounds to 1 there.
     t = t - t.gather(dim, x.argmax(dim, keepdim=True))
-    return t - (y * t).sum(dim, keepdim=True)
+    for _ in range(2):  # what rounding left of the mean goes the second time
+        t = t - (y * t).sum(dim, keepdim=True)
+    return t
 
 
 def along(formula: type[_AlongDim], x: Tensor, dim: int) -> Tensor:
