@@ -1,6 +1,7 @@
 """SiLU and GELU: x times a gate that opens from 0 to 1."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -11,6 +12,8 @@ from torchstone.activations.sigmoids import Sigmoid, Tanh
 
 # At +-FAR every gate here is 0 or 1 to the last digit of float64. Held within it, no infinity meets a 0.
 FAR = 1000.0
+# Left of here erfc(-x / √2) is subnormal and has lost digits, which x Φ(x), a larger number, still has.
+EDGE = {torch.float32: -12.8, torch.float64: -37.4}
 
 
 class SiLU(Activation):
@@ -106,20 +109,43 @@ class GELU(Activation):
     @staticmethod
     def value(x: Tensor) -> Tensor:
         """f(x) = x/2 erfc(-x / √2)."""
-        return x.clamp(min=-FAR).mul_(0.5).mul_(x.mul(-math.sqrt(0.5)).erfc_())
+        y = x.clamp(min=-FAR).mul_(0.5).mul_(x.mul(-math.sqrt(0.5)).erfc_())
+        return _with_left_tail(y, x, lambda x, mills: x * mills)
 
     @staticmethod
     def gradient(g: Tensor, x: Tensor) -> Tensor:
         """f'(x) = erfc(-x / √2) / 2 + x e^(-x² / 2) / √(2π)."""
         x = x.clamp(-FAR, FAR)
         bump = x.square().mul_(-0.5).exp_().mul_(x).mul_(1 / math.sqrt(2 * math.pi))
-        return g * x.mul_(-math.sqrt(0.5)).erfc_().mul_(0.5).add_(bump)
+        slope = x.mul(-math.sqrt(0.5)).erfc_().mul_(0.5).add_(bump)
+        return g * _with_left_tail(slope, x, lambda x, mills: x + mills)
 
     @staticmethod
     def curvature(g: Tensor, x: Tensor) -> Tensor:
         """f''(x) = (2 - x²) e^(-x² / 2) / √(2π)."""
         x = x.clamp(-FAR, FAR)
         return g * (2 - x * x) * torch.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+
+
+def _with_left_tail(y: Tensor, x: Tensor, factor: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Y, but left of the edge factor(x, Φ(x) / φ(x)) φ(x), where φ / Φ at -s is Laplace's s + 1/(s + 2/(s + ...))."""
+    edge = EDGE[x.dtype]
+    if _known_above(x, edge):
+        return y
+    s = x.clamp(-FAR, edge).neg_()
+    fraction = s
+    for k in (5, 4, 3, 2, 1):
+        fraction = s + k / fraction
+    root = s.square().mul_(-0.25).exp_()  # of e^(-x² / 2), which alone would be subnormal too
+    tail = factor(-s, 1 / fraction).mul_(1 / math.sqrt(2 * math.pi)).mul_(root).mul_(root)
+    return torch.where(x < edge, tail, y)
+
+
+def _known_above(x: Tensor, edge: float) -> bool:
+    """Whether a look at x, which costs nothing on the CPU, shows that all of it lies above the edge."""
+    if torch.compiler.is_compiling() or type(x) is not Tensor or x.device.type != "cpu" or x.numel() == 0:
+        return False
+    return bool(x.amin() >= edge)
 
 
 class _TanhGELU:
