@@ -117,6 +117,7 @@ class Row:
     training: tuple[Training, ...] = ()
     curve: Curve | None = None
     problems: tuple[str, ...] = ()  # one sentence each: what is out of policy
+    notes: tuple[str, ...] = ()  # one sentence each: what a reader should know, without being wrong
 
     @property
     def ok(self) -> bool:

@@ -1,0 +1,29 @@
+"""The command line."""
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+# The exit statuses of every command. 0 is success.
+NOT_WITHIN_POLICY = 1
+WRONG_USAGE = 2
+OUR_FAULT = 3
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status. `arguments` are those of the process unless given."""
+    from torchstone.cli.app import app
+
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="torchstone")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        traceback.print_exc()
+        fault = f"{type(error).__name__}: {error}"
+        sys.stderr.write(f"torchstone: this is a fault of torchstone, not of what you compared: {fault}\n")
+        return OUR_FAULT
+    return 0

@@ -1,0 +1,1 @@
+"""How a comparison is shown: in a terminal, as a page. Reports take results as they are and decide nothing."""

@@ -1,0 +1,156 @@
+"""A comparison as tables in a terminal."""
+
+import io
+from collections.abc import Sequence
+
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from torchstone.compare.result import Accuracy, Comparison, Cost, Row
+from torchstone.report import numbers
+
+_TITLES = {"loss": "Losses", "activation": "Activations", "optimizer": "Optimizers"}
+_WIDTH = 100
+
+
+def render(comparison: Comparison, console: Console) -> None:
+    """Print the tables, the problems and a summary."""
+    for kind, title in _TITLES.items():
+        rows = [row for row in comparison.rows if row.kind == kind]
+        if rows:
+            console.print((_optimizers if kind == "optimizer" else _functions)(title, rows))
+            console.print()
+    console.print(_ends(comparison), highlight=False)
+
+
+def text(comparison: Comparison) -> str:
+    """The same as text, 100 columns wide and without colour."""
+    stream = io.StringIO()
+    render(comparison, Console(file=stream, width=_WIDTH, color_system=None))
+    return stream.getvalue().rstrip()
+
+
+def width(console: Console) -> int:
+    """The columns to use: those of a terminal, 100 in a file."""
+    return console.width if console.is_terminal else _WIDTH
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+
+
+def _functions(title: str, rows: Sequence[Row]) -> Table:
+    table = _table(title)
+    table.add_column("", no_wrap=False, min_width=17)
+    ours = _ours(rows)
+    for head in (f"value\n{ours}", "\ntorch", f"gradient\n{ours}", "\ntorch"):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("\nworst input", no_wrap=True, overflow="ellipsis", max_width=22)
+    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("memory", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            Text(row.name),
+            *_accuracy(row.value),
+            *_accuracy(row.gradient),
+            _worst_input(row),
+            _largest(row.speed),
+            _largest(row.memory),
+            _mark(row),
+        )
+    return table
+
+
+def _optimizers(title: str, rows: Sequence[Row]) -> Table:
+    table = _table(title)
+    table.add_column("", min_width=15)
+    ours = _ours(rows)
+    for head in (f"off exact\n{ours}", "\ntorch", f"off torch\n{ours}", f"state\n{ours}", "\ntorch"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for head in (f"digits\n{ours}", "loss\ntorch", "time", "memory"):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for row in rows:
+        path = row.trajectory
+        distances = [path.to_oracle, path.torch_to_oracle, path.to_torch] if path else [float("nan")] * 3
+        state = [path.state_bytes, path.torch_state_bytes] if path else []
+        digits = next(([run.final, run.torch_final] for run in row.training if run.task == "digits"), [])
+        table.add_row(
+            Text(row.name),
+            *map(numbers.distance, distances),
+            *([numbers.memory(each) for each in state] or [numbers.NOTHING] * 2),
+            *([numbers.plain(each) for each in digits] or [numbers.NOTHING] * 2),
+            _largest(row.speed),
+            _largest(row.memory),
+            _mark(row),
+        )
+    return table
+
+
+def _ours(rows: Sequence[Row]) -> str:
+    """What the subjects are called beside PyTorch's."""
+    return "ours" if all(row.subject.startswith("torchstone.") for row in rows) else "its"
+
+
+def _accuracy(found: Accuracy | None) -> tuple[str, str]:
+    if found is None:
+        return numbers.NOTHING, numbers.NOTHING
+    pairs = ((found.max_ulp, found.not_finite), (found.torch_max_ulp, found.torch_not_finite))
+    ours, theirs = (numbers.ulp(value) + "*" * bool(holes) for value, holes in pairs)
+    return ours, theirs
+
+
+def _worst_input(row: Row) -> str:
+    """Where the larger of the two errors was met."""
+    found = [each for each in (row.value, row.gradient) if each is not None and each.worst_input is not None]
+    if not found:
+        return numbers.NOTHING
+    worst = max(found, key=lambda each: each.max_ulp)
+    if isinstance(worst.worst_input, dict) and "input" in worst.worst_input:
+        return str(worst.worst_input["input"])
+    return numbers.point(worst.worst_input)
+
+
+def _largest(costs: Sequence[Cost]) -> str:
+    """The ratio at the largest size."""
+    return numbers.ratio(max(costs, key=lambda cost: cost.size).ratio) if costs else numbers.NOTHING
+
+
+def _mark(row: Row) -> Text:
+    return Text("ok", style="green") if row.ok else Text("OFF", style="bold red")
+
+
+def _ends(comparison: Comparison) -> Group:
+    """The problems, what the columns mean, and the outcome in one line."""
+    parts: list[Padding | Text] = []
+    for row in comparison.rows:
+        if row.problems or row.notes:
+            parts.append(Text(f"{row.name} ({row.subject})", style="bold"))
+            parts += [Padding(Text(problem), (0, 0, 0, 2)) for problem in row.problems]
+            parts += [Padding(Text(f"note: {note}"), (0, 0, 0, 2)) for note in row.notes]
+    if parts:
+        parts.append(Text(""))
+    parts += [Text(line, style="dim") for line in _legend(comparison.rows)]
+    good, count = sum(row.ok for row in comparison.rows), len(comparison.rows)
+    took = f"in {numbers.seconds(comparison.seconds)}" if comparison.seconds else ""
+    summary = f"{good} of {count} within policy, beside torch {comparison.torch} {took}".rstrip() + "."
+    parts.append(Text(summary, style="bold green" if comparison.ok else "bold red"))
+    return Group(*parts)
+
+
+def _legend(rows: Sequence[Row]) -> list[str]:
+    lines = []
+    measured = [each for row in rows for each in (row.value, row.gradient) if each is not None]
+    if measured:
+        lines.append("value, gradient: the largest error in any format, in units in the last place (ulp).")
+    if any(each.not_finite or each.torch_not_finite for each in measured):
+        lines.append("*: besides, NaN or infinite where it should not be, or a number where NaN is right.")
+    if any(row.trajectory for row in rows):
+        lines.append("off: the largest relative distance of a parameter from the exact path or from PyTorch's.")
+    sizes = {max(cost.size for cost in costs) for row in rows for costs in (row.speed, row.memory) if costs}
+    if len(sizes) == 1:
+        lines.append(f"time, memory: as a multiple of PyTorch's, at {sizes.pop():,} elements.")
+    return lines
