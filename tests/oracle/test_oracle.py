@@ -72,6 +72,14 @@ def test_a_branch_on_overlapping_balls_is_decided_or_refused():
         evaluate(undecidable, [3], precise=1)
 
 
+def test_the_rounding_of_a_target_counts_but_not_of_a_label():
+    square = oracle.truth(definitions.get("mse"), {"x": 99.0, "t": 100.0}).value
+    assert float(square.scale) == 1 + 2 * 99 + 2 * 100
+    certain = oracle.truth(definitions.get("bce_with_logits"), {"x": 20.0, "t": [1.0, 0.75]}).value
+    assert certain.scale[0] < 1e-7  # a judge that forgave ulp(20) here would forgive a loss of 0
+    assert certain.scale[1] > 20
+
+
 def test_unknown_inputs_are_named():
     with pytest.raises(ValueError, match="expected names among x, got y"):
         oracle.truth(definitions.get("sigmoid"), {"y": 1.0})

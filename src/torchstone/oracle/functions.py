@@ -110,9 +110,13 @@ def _compiled_limits(function: Function, wrt: tuple[str, ...]) -> Mapping[bool, 
 
 
 def counts(function: Function, name: str, value: float) -> int:
-    """Whether an input's rounding counts: a prediction's does, a target's unless it is a whole number (a label)."""
-    role = function.by_name[name].role
-    return int(role == "prediction" or (role == "target" and not value.is_integer()))
+    """Whether an input's rounding counts: a prediction's and a target's does, a parameter's and a label's does not.
+
+    A label is a 0 or 1 where the target is a probability or a choice.
+    """
+    entry = function.by_name[name]
+    label = entry.domain != sp.S.Reals and value.is_integer()
+    return int(entry.role == "prediction" or (entry.role == "target" and not label))
 
 
 def _numbers(function: Function, arrays: Mapping[str, Floats], wrt: tuple[str, ...]) -> Answer:
