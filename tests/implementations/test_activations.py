@@ -15,12 +15,6 @@ from torch.func import hessian, jacfwd, jacrev, vmap
 
 from torchstone import activations as ours
 
-# PyTorch 2.13 warns about its own code: forward mode scripts its decompositions, torch.compile looks into Functions.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning"),
-]
-
 INF, NAN = math.inf, math.nan
 FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 SINGLE_AND_DOUBLE = (torch.float32, torch.float64)
