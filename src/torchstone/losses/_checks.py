@@ -1,4 +1,8 @@
-"""What every loss demands of its arguments, said in one line when it is not met."""
+"""What every loss demands of its arguments, said in one line when it is not met.
+
+Types, dtypes and shapes are always checked. Values are checked where there are any to read: not on the meta device,
+and not under torch.compile. On a GPU reading them waits for the device.
+"""
 
 import math
 from collections.abc import Iterable
@@ -38,12 +42,12 @@ def weights(name: str, value: object) -> Tensor | None:
 
 
 def floats(**tensors: Any) -> tuple[list[Any], torch.dtype]:
-    """The tensors in the working precision, and the dtype of the answer. None stays None.
+    """The tensors in the working precision, and the dtype of the answer. A weight may be None, and stays so.
 
     All must be of one floating dtype. Autocast is lenient where PyTorch is: half types mix with float32, and the
     answer is float32.
     """
-    given = {name: value for name, value in tensors.items() if value is not None}
+    given = {name: value for name, value in tensors.items() if value is not None or "weight" not in name}
     for name, value in given.items():
         if not isinstance(value, Tensor) or value.dtype not in FLOATS:
             raise TypeError(f"{name}: expected a floating-point tensor, got {_kind(value)}")

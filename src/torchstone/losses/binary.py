@@ -31,8 +31,8 @@ class BCELoss(Loss):
             or requires a gradient; an unknown reduction.
         TypeError: a dtype is not floating, or they differ.
 
-    Conventions: natural logarithms, held at -100 in the value and in df/dt as in PyTorch, so the loss is at most 100 w.
-    The hold does not stop df/dp, which stays true: -1e30 at p = 1e-30, t = 1, where PyTorch has -1e12. At p = 0 or 1
+    Conventions: natural logarithms, not below -100 in the value and in df/dt, as in PyTorch: the loss is at most 100 w.
+    This floor does not stop df/dp, which stays true: -1e30 at p = 1e-30, t = 1, where PyTorch has -1e12. At p = 0 or 1
     it is (p - t) 1e12 where the true one is infinite, and the limit (1 or -1) where p = t; PyTorch has 0 there.
     The mean of nothing is NaN.
 
@@ -82,9 +82,8 @@ class _BinarySlope:
 
     @staticmethod
     def value(g: Tensor, p: Tensor, t: Tensor) -> Tensor:
-        certain = p * (1 - p) == 0
-        slope = (p - t).div_(_spread(p))
-        return g * torch.where(certain & (p == t), 1 - 2 * p, slope)
+        spread, certain = _spread(p)
+        return g * torch.where(certain & (p == t), 1 - 2 * p, (p - t).div_(spread))
 
     @staticmethod
     def by_g(c: Tensor, g: Tensor, p: Tensor, t: Tensor) -> Tensor:
@@ -97,11 +96,11 @@ class _BinarySlope:
 
     @staticmethod
     def by_t(c: Tensor, g: Tensor, p: Tensor, t: Tensor) -> Tensor:
-        return -c * g / _spread(p)
+        return -c * g / _spread(p)[0]
 
 
 class _LogOdds:
-    """log(1 - p) - log p, with both logarithms held."""
+    """log(1 - p) - log p, neither logarithm below the floor."""
 
     @staticmethod
     def value(p: Tensor) -> Tensor:
@@ -109,17 +108,18 @@ class _LogOdds:
 
     @staticmethod
     def gradient(g: Tensor, p: Tensor) -> Tensor:
-        return -g / _spread(p)
+        return -g / _spread(p)[0]
 
     @staticmethod
     def curvature(g: Tensor, p: Tensor) -> Tensor:
-        return g * (1 - 2 * p) / _spread(p) ** 2
+        return g * (1 - 2 * p) / _spread(p)[0] ** 2
 
 
-def _spread(p: Tensor) -> Tensor:
-    """The variance p (1 - p), never 0."""
+def _spread(p: Tensor) -> tuple[Tensor, Tensor]:
+    """The variance p (1 - p), with a small number in place of 0, and where that is."""
     spread = p * (1 - p)
-    return torch.where(spread == 0, 1 / CEILING, spread)
+    certain = spread == 0
+    return torch.where(certain, 1 / CEILING, spread), certain
 
 
 class BCEWithLogitsLoss(Loss):
