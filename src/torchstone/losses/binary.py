@@ -143,8 +143,8 @@ class BCEWithLogitsLoss(Loss):
         TypeError: a dtype is not floating, or they differ.
 
     Conventions: natural logarithms. The loss of an infinite logit is the limit: 0 on the right side, where PyTorch has
-    NaN, and inf on the wrong one. A confident right answer keeps its loss and its gradient: at x = 40, t = 1 both are
-    4.2e-18 (the gradient negative), where PyTorch has 0 in float32. The mean of nothing is NaN.
+    NaN, and inf on the wrong one. A confident right answer keeps its loss and the size of its gradient, both 4.2e-18 at
+    |x| = 40; PyTorch rounds the loss to 0 for t = 0 and the gradient to 0 for t = 1. The mean of nothing is NaN.
 
     >>> BCEWithLogitsLoss()(torch.tensor([0.0, -1e4]), torch.tensor([1.0, 0.0]))
     tensor(0.3466)
