@@ -13,6 +13,7 @@ This module is the seam where a fused kernel can take a formula's place.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any, Protocol
 
 import torch
@@ -49,16 +50,23 @@ def widen(x: Tensor) -> Tensor:
 
 def elementwise(formula: type[Formula], x: Tensor, *constants: Any) -> Tensor:
     """f(x), differentiable to every order, under vmap, forward mode and `torch.compile`."""
-    return _pick(_Value, _ValueForward).apply(formula, constants, x)
+    return pick(_Value, _ValueForward).apply(formula, constants, x)
 
 
-def _pick(plain: type[Function], forward_mode: type[Function]) -> type[Function]:
+def quick(function: type[Function]) -> type[Function]:
+    """The Function with its signature at hand: `apply` asks for it at each call, and to work it out takes a while."""
+    function.forward.__signature__ = signature(function.forward)  # type: ignore[attr-defined]
+    return function
+
+
+def pick(plain: type[Function], forward_mode: type[Function]) -> type[Function]:
+    """The Function with forward mode, and the one without it where forward mode is in the way."""
     # torch.compile refuses any Function with a jvp of its own (graph break gb0144).
     return plain if torch.compiler.is_compiling() else forward_mode
 
 
 def _gradient(formula: type[Formula], constants: tuple[Any, ...], x: Tensor, g: Tensor) -> Tensor:
-    return _pick(_Gradient, _GradientForward).apply(formula, constants, x, g)
+    return pick(_Gradient, _GradientForward).apply(formula, constants, x, g)
 
 
 def _curvature(formula: type[Formula], constants: tuple[Any, ...], x: Tensor, g: Tensor) -> Tensor:
@@ -66,7 +74,7 @@ def _curvature(formula: type[Formula], constants: tuple[Any, ...], x: Tensor, g:
     return formula.curvature(widen(g), widen(x), *constants).to(x.dtype)
 
 
-def _batched(info: Any, in_dims: tuple[int | None, ...], tensors: tuple[Tensor, ...]) -> list[Tensor]:
+def batched(info: Any, in_dims: tuple[int | None, ...], tensors: tuple[Tensor, ...]) -> list[Tensor]:
     """The tensors with their batch dimension in front; one that has none is repeated along it."""
     # generate_vmap_rule=True would do, but its jvp fails where one of two inputs has no tangent (torch 2.13).
     return [
@@ -85,6 +93,7 @@ def forward_primals(ctx: Any) -> Iterator[list[Any]]:
         yield [t if t is None else unpack_dual(t).primal for t in ctx.saved_tensors]
 
 
+@quick
 class _Value(Function):
     """f(x)."""
 
@@ -105,7 +114,7 @@ class _Value(Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, formula: type[Formula], constants: tuple[Any, ...], x: Tensor) -> Any:
-        return elementwise(formula, *_batched(info, in_dims[2:], (x,)), *constants), 0
+        return elementwise(formula, *batched(info, in_dims[2:], (x,)), *constants), 0
 
 
 class _ValueForward(_Value):
@@ -115,6 +124,7 @@ class _ValueForward(_Value):
             return _gradient(ctx.formula, ctx.constants, x, dx)
 
 
+@quick
 class _Gradient(Function):
     """g * f'(x): linear in g, and in x its derivative is g * f''(x)."""
 
@@ -141,7 +151,7 @@ class _Gradient(Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, formula: type[Formula], constants: tuple[Any, ...], *xg: Tensor) -> Any:
-        return _gradient(formula, constants, *_batched(info, in_dims[2:], xg)), 0
+        return _gradient(formula, constants, *batched(info, in_dims[2:], xg)), 0
 
 
 class _GradientForward(_Gradient):

@@ -1,14 +1,11 @@
 """What every activation shares: its options, the check of its input, and `inplace`."""
 
-import math
 from typing import Any, ClassVar, cast
 
-import torch
 from torch import Tensor, nn
 
+from torchstone._checks import FLOATS
 from torchstone._elementwise import Formula, elementwise
-
-DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 
 class Activation(nn.Module):
@@ -41,15 +38,5 @@ def check_floating(x: Any) -> None:
     """Raise TypeError unless x is a tensor of one of the four floating-point dtypes."""
     if not isinstance(x, Tensor):
         raise TypeError(f"x: expected a floating-point tensor, got {type(x).__name__}")
-    if x.dtype not in DTYPES:
+    if x.dtype not in FLOATS:
         raise TypeError(f"x: expected a floating-point tensor, got {x.dtype}")
-
-
-def finite(name: str, value: Any, *, positive: bool = False) -> float:
-    """The value, if it is a finite number (and above 0, where that is asked)."""
-    expected = "a finite number above 0" if positive else "a finite number"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name}: expected {expected}, got {value!r}")
-    if not math.isfinite(value) or (positive and value <= 0):
-        raise ValueError(f"{name}: expected {expected}, got {value!r}")
-    return value

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from torchstone._checks import read_for_free
 from torchstone._elementwise import elementwise
 from torchstone.activations._base import Activation
 from torchstone.activations.sigmoids import Sigmoid, Tanh
@@ -129,8 +130,8 @@ class GELU(Activation):
 
 def _with_left_tail(y: Tensor, x: Tensor, factor: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """Y, but left of the edge factor(x, Φ(x) / φ(x)) φ(x), where φ / Φ at -s is Laplace's s + 1/(s + 2/(s + ...))."""
-    edge = EDGE[x.dtype]
-    if _known_above(x, edge):
+    edge, seen = EDGE[x.dtype], read_for_free(x)
+    if seen is not None and (seen.numel() == 0 or seen.amin() >= edge):
         return y
     s = x.clamp(-FAR, edge).neg_()
     fraction = s
@@ -139,13 +140,6 @@ def _with_left_tail(y: Tensor, x: Tensor, factor: Callable[[Tensor, Tensor], Ten
     root = s.square().mul_(-0.25).exp_()  # of e^(-x² / 2), which alone would be subnormal too
     tail = factor(-s, 1 / fraction).mul_(1 / math.sqrt(2 * math.pi)).mul_(root).mul_(root)
     return torch.where(x < edge, tail, y)
-
-
-def _known_above(x: Tensor, edge: float) -> bool:
-    """Whether a look at x, which costs nothing on the CPU, shows that all of it lies above the edge."""
-    if torch.compiler.is_compiling() or type(x) is not Tensor or x.device.type != "cpu" or x.numel() == 0:
-        return False
-    return bool(x.amin() >= edge)
 
 
 class _TanhGELU:

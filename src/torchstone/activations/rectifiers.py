@@ -5,8 +5,9 @@ import math
 import torch
 from torch import Tensor
 
+from torchstone._checks import number
 from torchstone._elementwise import elementwise
-from torchstone.activations._base import Activation, finite
+from torchstone.activations._base import Activation
 from torchstone.activations.sigmoids import Sigmoid
 
 
@@ -97,7 +98,7 @@ class LeakyReLU(Activation):
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__()
-        self.negative_slope = finite("negative_slope", negative_slope)
+        self.negative_slope = number("negative_slope", negative_slope)
         self.inplace = inplace
 
     @staticmethod
@@ -154,7 +155,7 @@ class ELU(Activation):
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
-        self.alpha = finite("alpha", alpha)
+        self.alpha = number("alpha", alpha)
         self.inplace = inplace
 
     @staticmethod
@@ -205,8 +206,8 @@ class Softplus(Activation):
 
     def __init__(self, beta: float = 1.0, threshold: float | None = None) -> None:
         super().__init__()
-        self.beta = finite("beta", beta, positive=True)
-        self.threshold = None if threshold is None else finite("threshold", threshold)
+        self.beta = number("beta", beta, 0, above=True)
+        self.threshold = None if threshold is None else number("threshold", threshold)
 
     @staticmethod
     def value(x: Tensor, beta: float, threshold: float | None) -> Tensor:

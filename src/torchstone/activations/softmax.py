@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 from torch.autograd import Function
 
-from torchstone._elementwise import _pick, forward_primals, widen
+from torchstone._elementwise import forward_primals, pick, quick, widen
 from torchstone.activations._base import Activation
 
 
@@ -169,9 +169,10 @@ def _less_mean(t: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
 
 def along(formula: type[_AlongDim], x: Tensor, dim: int) -> Tensor:
     """The formula along a dimension, differentiable to every order, under vmap, forward mode and `torch.compile`."""
-    return _pick(_Along, _AlongForward).apply(formula, x, dim)
+    return pick(_Along, _AlongForward).apply(formula, x, dim)
 
 
+@quick
 class _Along(Function):
     @staticmethod
     def forward(formula: type[_AlongDim], x: Tensor, dim: int) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from torchstone.losses._checks import read
+from torchstone._checks import read_for_free
 
 REDUCTIONS = ("none", "mean", "sum")
 # A power of two, so that scaling by it is exact; no tensor has so many terms that their scaled sum overflows.
@@ -31,8 +31,7 @@ class Loss(nn.Module):
 def mean(terms: Tensor, count: int | Tensor) -> Tensor:
     """Σ terms / count, which overflows only where the mean itself does. Over nothing it is NaN, with gradient 0."""
     total = terms.sum()
-    # Reading one number costs nothing on the CPU; elsewhere it would wait for the device.
-    seen = read(total) if total.device.type == "cpu" else None
+    seen = read_for_free(total)
     if seen is not None and not seen.isinf().any():
         return _over(total, count)
     scale = torch.where(total.detach().isinf(), SMALL, 1.0).to(terms.dtype)

@@ -4,27 +4,14 @@ Types, dtypes and shapes are always checked. Values are checked where there are 
 and not under torch.compile. On a GPU reading them waits for the device.
 """
 
-import math
 from collections.abc import Iterable
-from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from torchstone._checks import FLOATS, read
 from torchstone._elementwise import HALF_TYPES, widen
-
-FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
-
-
-def number(name: str, value: object, accepted: str, low: float, high: float = math.inf, *, open_at_low: bool) -> float:
-    """The hyper-parameter, if it is a finite number in [low, high] (or above `low`)."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name}: expected {accepted}, got {value!r}")
-    given = float(value)
-    if not (math.isfinite(given) and low <= given <= high) or (open_at_low and given == low):
-        raise ValueError(f"{name}: expected {accepted}, got {value!r}")
-    return given
 
 
 def weights(name: str, value: object) -> Tensor | None:
@@ -111,15 +98,6 @@ def class_indices(name: str, value: Tensor, classes: int, ignore_index: int) -> 
             wanted = f"classes 0 to {classes - 1} or ignore_index {ignore_index}"
             raise IndexError(f"{name}: expected {wanted}, got {_first(seen, strange)}")
     return ignored if low <= ignore_index <= high else None
-
-
-def read(x: Tensor) -> Tensor | None:
-    """The plain tensor beneath vmap and grad, or None where there are no values to look at."""
-    if torch.compiler.is_compiling():
-        return None
-    while torch._C._functorch.is_functorch_wrapped_tensor(x):
-        x = torch._C._functorch.get_unwrapped(x)
-    return x.detach() if type(x) in (Tensor, torch.nn.Parameter) and not x.is_meta else None
 
 
 def _autocast(device: str) -> bool:

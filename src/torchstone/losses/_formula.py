@@ -15,20 +15,19 @@ This module is the seam where a fused kernel can take a formula's place.
 """
 
 from collections.abc import Iterable
-from inspect import signature
 from typing import Any
 
 from torch import Tensor
 from torch.autograd import Function
 
-from torchstone._elementwise import _batched, _pick, forward_primals
+from torchstone._elementwise import batched, forward_primals, pick, quick
 
 SLOTS = 4  # as many tensors as the longest formula takes
 
 
 def differentiable(formula: type, *tensors: Tensor | None) -> Tensor:
     """formula.value(*tensors), differentiable by its own products. A last argument may be None."""
-    return _pick(_Value, _ValueForward).apply(formula, *tensors, *[None] * (SLOTS - len(tensors)))
+    return pick(_Value, _ValueForward).apply(formula, *tensors, *[None] * (SLOTS - len(tensors)))
 
 
 def _product(formula: Any, kind: str, argument: str) -> Any:
@@ -39,6 +38,7 @@ def _given(tensors: Iterable[Tensor | None]) -> list[Tensor]:
     return [t for t in tensors if t is not None]
 
 
+@quick
 class _Value(Function):
     """f(x, t, ...)."""
 
@@ -65,7 +65,7 @@ class _Value(Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], formula: type, *tensors: Tensor | None) -> Any:
         given = _given(tensors)
-        return differentiable(formula, *_batched(info, in_dims[1 : 1 + len(given)], tuple(given))), 0
+        return differentiable(formula, *batched(info, in_dims[1 : 1 + len(given)], tuple(given))), 0
 
 
 class _ValueForward(_Value):
@@ -78,7 +78,3 @@ class _ValueForward(_Value):
                 if d is not None
             ]
             return sum(pushed[1:], start=pushed[0])
-
-
-# Function.apply asks for the signature on every call, which takes longer than many a forward unless it is found here.
-_Value.forward.__signature__ = signature(_Value.forward)  # type: ignore[attr-defined]

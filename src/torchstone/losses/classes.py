@@ -5,8 +5,9 @@ import operator
 import torch
 from torch import Tensor
 
+from torchstone._checks import number
 from torchstone.losses._base import Loss, weigh
-from torchstone.losses._checks import class_indices, floats, number, one_device, probabilities, weights
+from torchstone.losses._checks import class_indices, floats, one_device, probabilities, weights
 from torchstone.losses._formula import differentiable
 from torchstone.losses._rows import Index, Mixture, Picked, quiet
 
@@ -100,7 +101,7 @@ class CrossEntropyLoss(_Classes):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(weight, ignore_index, reduction)
-        self.label_smoothing = number("label_smoothing", label_smoothing, "a number in [0, 1]", 0, 1, open_at_low=False)
+        self.label_smoothing = number("label_smoothing", label_smoothing, 0, 1)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """The loss of the input, in its dtype."""

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from torchstone._checks import number
 from torchstone._elementwise import elementwise
 from torchstone.losses._base import Loss
-from torchstone.losses._checks import floats, number, one_shape
+from torchstone.losses._checks import floats, one_shape
 
 
 class _Residual(Loss):
@@ -152,7 +153,7 @@ class HuberLoss(_Residual):
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction)
-        self.delta = number("delta", delta, "a finite number > 0", 0, open_at_low=True)
+        self.delta = number("delta", delta, 0, above=True)
 
     def terms(self, r: Tensor) -> Tensor:
         """The formula takes δ."""
@@ -206,7 +207,7 @@ class SmoothL1Loss(_Residual):
 
     def __init__(self, *, reduction: str = "mean", beta: float = 1.0) -> None:
         super().__init__(reduction)
-        self.beta = number("beta", beta, "a finite number >= 0", 0, open_at_low=False)
+        self.beta = number("beta", beta, 0)
 
     def terms(self, r: Tensor) -> Tensor:
         """The formula takes β."""
