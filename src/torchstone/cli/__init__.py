@@ -1,5 +1,6 @@
 """The command line."""
 
+import io
 import sys
 import traceback
 from collections.abc import Sequence
@@ -15,6 +16,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status. `arguments` are those of the process unless given."""
     from torchstone.cli.app import app
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no × shall see a ?, not a traceback
     try:
         app(args=None if arguments is None else list(arguments), prog_name="torchstone")
     except SystemExit as end:

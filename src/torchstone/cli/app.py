@@ -36,7 +36,7 @@ def _torchstone(
 def compare(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", show_default=False, help="What to compare: Sigmoid, Adam, ... [all]"),
+        typer.Argument(metavar="NAME", show_default=False, help="What to compare: Sigmoid, adam, ...; all if none."),
     ] = None,
     against: Annotated[
         str | None,

@@ -42,11 +42,13 @@ def run(names: Sequence[str], against: str | None, html: Path | None, json: str 
     if json == _STDOUT:
         sys.stdout.write(comparison.to_json())
     elif not quiet:
-        from torchstone.report.terminal import render, width
+        from torchstone.report.terminal import render, text
 
         console = Console()
-        console.width = width(console)
-        render(comparison, console)
+        if console.is_terminal:
+            render(comparison, console)
+        else:
+            sys.stdout.write(text(comparison) + "\n")
     return 0 if comparison.ok else NOT_WITHIN_POLICY
 
 

@@ -67,13 +67,26 @@ def _errors(quantity: Quantity, reading: Reading, reply: Reply) -> _Errors | Non
         return None
     got = tensor.double().numpy()
     off = distance(got, truth, FORMATS[reading.batch.form])
-    # Where the definition has no value nothing is demanded, but that a NaN stays one; at a kink, any subgradient is.
+    free = _free(quantity, reading, got, truth)
+    return _Errors(reading, np.where(free, 0.0, off).ravel(), got.ravel(), truth.high.ravel())
+
+
+def _free(quantity: Quantity, reading: Reading, got: Floats, truth: Truth) -> NDArray[np.bool_]:
+    """Where an answer is right whatever it is: where the definition has none, and subgradients at a kink.
+
+    A NaN that goes in must come out as the value. With that NaN at hand, its gradient is not held against anybody:
+    PyTorch's own is often a number.
+    """
     undefined = np.isnan(truth.high)
-    if undefined.any():
-        undefined &= ~_has_nan(reading.batch).reshape(-1, *[1] * (off.ndim - 1))
-    if quantity != "value" and reading.accepted is not None:
+    if quantity == "value":
+        return (
+            undefined & ~_has_nan(reading.batch).reshape(-1, *[1] * (undefined.ndim - 1))
+            if undefined.any()
+            else undefined
+        )
+    if reading.accepted is not None:
         undefined |= (reading.accepted[0] <= got) & (got <= reading.accepted[1])
-    return _Errors(reading, np.where(undefined, 0.0, off).ravel(), got.ravel(), truth.high.ravel())
+    return undefined
 
 
 def _has_nan(batch: Batch) -> NDArray[np.bool_]:
@@ -197,21 +210,35 @@ def shapeless(readings: Sequence[Reading]) -> tuple[str, ...]:
     return tuple(f"{fault} (in {', '.join(forms)})" for fault, forms in found.items())
 
 
-def by_convention(readings: Sequence[Reading]) -> tuple[str, ...]:
-    """A sentence where the slope taken at a kink is another subgradient than the definition's."""
-    for reading in readings:
-        tensor = reading.reply.tensors.get("gradient")
-        if reading.accepted is None or tensor is None or tensor.shape != reading.gradient.high.shape:
-            continue
-        got, low, high = tensor.double().numpy(), *reading.accepted
-        other = (low <= got) & (got <= high) & (got != reading.gradient.high) & (low < high)
-        if other.any():
-            at = int(other.argmax())
-            return (
-                f"gradient: {got[at]:g} at the kink {say(reading.point(at, 1))}, where the convention is "
-                f"{reading.gradient.high[at]:g}; any slope from {low[at]:g} to {high[at]:g} is right",
-            )
-    return ()
+def notes(readings: Sequence[Reading]) -> tuple[str, ...]:
+    """Sentences about gradients that are right, but not the definition's own."""
+    answered = [reading for reading in readings if _errors("gradient", reading, reading.reply)]
+    found = [note for reading in answered if (note := _other_subgradient(reading))][:1]
+    forms = dict.fromkeys(reading.batch.form for reading in answered if _number_for_nan(reading))
+    return (*found, *([f"gradient: a number where the input is NaN (in {', '.join(forms)})"] if forms else []))
+
+
+def _other_subgradient(reading: Reading) -> str:
+    """Where the slope taken at a kink is another subgradient than the definition's."""
+    if reading.accepted is None:
+        return ""
+    got, right, form = reading.reply.tensors["gradient"].double().numpy(), reading.gradient, FORMATS[reading.batch.form]
+    low, high = reading.accepted
+    other = (low <= got) & (got <= high) & (distance(got, right, form) > form.budget)
+    if not other.any():
+        return ""
+    at = int(other.argmax())
+    return (
+        f"gradient: {got[at]:g} at the kink {say(reading.point(at, 1))}, where the convention is {right.high[at]:g}; "
+        f"any slope from {low[at]:g} to {high[at]:g} is right"
+    )
+
+
+def _number_for_nan(reading: Reading) -> bool:
+    """Whether the gradient at a NaN is a number."""
+    got = reading.reply.tensors["gradient"].isnan().numpy()
+    given = _has_nan(reading.batch) if reading.batch.reduction == "none" else np.zeros(1, bool)
+    return bool((given & ~got.reshape(len(got), -1).all(1)).any())
 
 
 def curve(reading: Reading, note: str) -> Curve | None:

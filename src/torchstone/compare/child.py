@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 _MORE_MEMORY = 4 << 30  # bytes of address space beyond what Python and PyTorch take
-_LARGEST_FILE = 256 << 20
+_LARGEST_FILE = 64 << 20
 
 
 def main() -> None:

@@ -57,7 +57,6 @@ def run(
     from torchstone import definitions
     from torchstone.compare.cost import one_thread
     from torchstone.compare.study import study
-    from torchstone.compare.workers import Workers
 
     studies = [study(entry, definitions.get(entry.definition), parts) for entry in entries]
     asked = sum(len(each.tasks) + len(each.both) for each in studies)
@@ -67,30 +66,40 @@ def run(
         answers = [
             _answers(entry, each, against, time_limit, progress) for entry, each in zip(entries, studies, strict=True)
         ]
-    open_questions = [each.open_questions(replies) for each, (replies, _, _) in zip(studies, answers, strict=True)]
-    progress.total = asked + sum(map(_count, open_questions))
-    with Workers() as workers:
-        pending = [
-            {key: [workers.submit(*question) for question in listed] for key, listed in each.items()}
-            for each in open_questions
-        ]
-        names_of = {
-            future: entry.name
-            for entry, futures in zip(entries, pending, strict=True)
-            for future in chain.from_iterable(futures.values())
-        }
-        for future in as_completed(names_of):
-            future.result()
-            progress(f"{names_of[future]}: the exact numbers")
-        right = [{key: [future.result() for future in futures] for key, futures in each.items()} for each in pending]
-    rows = []
-    for entry, each, (replies, theirs, problem), truth in zip(entries, studies, answers, right, strict=True):
-        rows.append(_row(entry, against, each.findings(replies, theirs, truth), problem))
+    questions = [each.open_questions(replies) for each, (replies, _, _) in zip(studies, answers, strict=True)]
+    progress.total = asked + sum(map(_count, questions))
+    truths = _truths(entries, questions, progress)
+    rows = [
+        _row(entry, against, each.findings(replies, theirs, right), problem)
+        for entry, each, (replies, theirs, problem), right in zip(entries, studies, answers, truths, strict=True)
+    ]
     return Comparison(tuple(rows), torch.__version__, time.perf_counter() - started, _environment())
 
 
 def _count(questions: Mapping[str, Sequence[Any]]) -> int:
     return sum(map(len, questions.values()))
+
+
+def _truths(
+    entries: Sequence[Entry], questions: Sequence[Mapping[str, Sequence[Any]]], progress: _Progress
+) -> list[dict[str, list[Any]]]:
+    """The oracle's answers, by entry and key."""
+    from torchstone.compare.workers import Workers
+
+    with Workers() as workers:
+        pending = [
+            {key: [workers.submit(*question) for question in listed] for key, listed in each.items()}
+            for each in questions
+        ]
+        names = {
+            future: entry.name
+            for entry, each in zip(entries, pending, strict=True)
+            for future in chain.from_iterable(each.values())
+        }
+        for future in as_completed(names):
+            future.result()
+            progress(f"{names[future]}: the exact numbers")
+        return [{key: [future.result() for future in futures] for key, futures in each.items()} for each in pending]
 
 
 def entries_for(names: Sequence[str], against: str | Callable[..., Any] | None) -> tuple[Entry, ...]:

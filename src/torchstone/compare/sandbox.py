@@ -88,7 +88,7 @@ def _started(folder: Path) -> Iterator[tuple["subprocess.Popen[bytes]", bytearra
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
     if os.name == "posix":
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     else:
         process.kill()

@@ -144,7 +144,7 @@ class FunctionStudy(Study):
             "training": runs,
             "curve": curve,
             "problems": [*_failures(self.tasks, replies), *problems, *_run_problems(runs)],
-            "notes": [*self._notes(readings), *accuracy.by_convention(readings)],
+            "notes": [*self._notes(readings), *accuracy.notes(readings)],
         }
 
     def _reading(

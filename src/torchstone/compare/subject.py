@@ -37,7 +37,7 @@ def parse(spec: str) -> tuple[str, str]:
     if where.endswith(".py"):
         if not Path(where).is_file():
             raise MissingError(f"against: expected a file, got {where!r}, which is none")
-    elif not all(part.isidentifier() for part in where.split(".")):
+    elif Path(where).is_file() or not all(part.isidentifier() for part in where.split(".")):
         raise MissingError(f"against: expected a file that ends in .py or a module, got {where!r}")
     return where, name
 

@@ -59,7 +59,9 @@ def side_questions(function: Function, batch: Batch) -> list[Question]:
     where = at_kinks(function, batch)
     inputs = {role: array[where] for role, array in batch.inputs.items()}
     sides = (-np.inf, np.inf) if len(where) else ()
-    return [_question(function, {**inputs, "prediction": np.nextafter(inputs["prediction"], side)}) for side in sides]
+    with np.errstate(over="ignore"):
+        beside = [np.nextafter(inputs["prediction"], side) for side in sides]
+    return [_question(function, {**inputs, "prediction": prediction}) for prediction in beside]
 
 
 def accepted(function: Function, batch: Batch, answers: Sequence[Answer]) -> tuple[Floats, Floats] | None:

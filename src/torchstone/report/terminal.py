@@ -29,12 +29,7 @@ def text(comparison: Comparison) -> str:
     """The same as text, 100 columns wide and without colour."""
     stream = io.StringIO()
     render(comparison, Console(file=stream, width=_WIDTH, color_system=None))
-    return stream.getvalue().rstrip()
-
-
-def width(console: Console) -> int:
-    """The columns to use: those of a terminal, 100 in a file."""
-    return console.width if console.is_terminal else _WIDTH
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
 
 
 def _table(title: str) -> Table:
@@ -147,7 +142,7 @@ def _legend(rows: Sequence[Row]) -> list[str]:
     if measured:
         lines.append("value, gradient: the largest error in any format, in units in the last place (ulp).")
     if any(each.not_finite or each.torch_not_finite for each in measured):
-        lines.append("*: besides, NaN or infinite where it should not be, or a number where NaN is right.")
+        lines.append("*: besides, NaN or infinite where a number is right, or a number where NaN or an infinity is.")
     if any(row.trajectory for row in rows):
         lines.append("off: the largest relative distance of a parameter from the exact path or from PyTorch's.")
     sizes = {max(cost.size for cost in costs) for row in rows for costs in (row.speed, row.memory) if costs}
