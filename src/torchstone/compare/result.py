@@ -125,9 +125,9 @@ class Row:
         return not self.problems
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
-    """All rows, and where they were measured. In a notebook it shows itself as a table."""
+    """All rows, and where they were measured. It shows itself as tables, in a notebook and elsewhere."""
 
     rows: tuple[Row, ...]
     torch: str
@@ -167,7 +167,7 @@ class Comparison:
 
         return table(self)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         from torchstone.report.terminal import text
 
         return text(self)

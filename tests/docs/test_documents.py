@@ -1,0 +1,64 @@
+"""The documents say what is so: every command and every notebook in them runs, and gives what they show."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
+
+
+def load_build():
+    """docs/build.py, which writes the outputs."""
+    spec = importlib.util.spec_from_file_location("build", ROOT / "docs" / "build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+BUILD = load_build()
+BLOCKS = [
+    (page.name, match["command"], match["body"])
+    for page in BUILD.pages()
+    for match in BUILD.BLOCK.finditer(page.read_text(encoding="utf-8"))
+]
+
+
+def skeleton(text):
+    """What does not depend on the machine: no numbers, and no inputs and ratios in a table's row."""
+    words = [re.sub(r"[^A-Za-z() ]+.*", "", line).rstrip() for line in text.splitlines()]
+    return [word for word in words if word.strip()]
+
+
+@pytest.mark.parametrize(("page", "command", "body"), BLOCKS, ids=[f"{page}: {command}" for page, command, _ in BLOCKS])
+def test_a_command_prints_what_the_page_shows(page, command, body):
+    assert skeleton(f"```console\n$ {command}\n{BUILD.output(command)}\n```") == skeleton(body)
+
+
+def texts(notebook):
+    """The text that each code cell printed or returned; pictures and tables are shown only."""
+    found = []
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            plain = "".join(
+                each.text for each in cell.outputs if each.output_type == "stream" and each.name == "stdout"
+            )
+            found.append(plain)
+    return found
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_runs_and_prints_what_it_shows(path):
+    stored = nbformat.read(path, as_version=4)
+    nbformat.validate(stored)
+    fresh = nbformat.read(path, as_version=4)
+    NotebookClient(fresh, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}}).execute()
+    assert texts(fresh) == texts(stored)
+    assert any(texts(stored)), "the notebook was saved without its outputs"
+    for cell in fresh.cells:
+        for output in cell.get("outputs", []):
+            assert output.get("name") != "stderr", output.text
