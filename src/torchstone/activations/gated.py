@@ -129,17 +129,24 @@ class GELU(Activation):
 
 
 def _with_left_tail(y: Tensor, x: Tensor, factor: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """Y, but left of the edge factor(x, Φ(x) / φ(x)) φ(x), where φ / Φ at -s is Laplace's s + 1/(s + 2/(s + ...))."""
+    """Y, but left of the edge factor(x, Φ(x) / φ(x)) φ(x)."""
     edge, seen = EDGE[x.dtype], read_for_free(x)
-    if seen is not None and (seen.numel() == 0 or seen.amin() >= edge):
-        return y
-    s = x.clamp(-FAR, edge).neg_()
+    if seen is None:
+        return torch.where(x < edge, _left_tail(x.clamp(-FAR, edge), factor), y)
+    left = seen < edge
+    if left.any():  # a handful as a rule, so the others cost nothing
+        y[left] = _left_tail(x[left].clamp(min=-FAR), factor)
+    return y
+
+
+def _left_tail(x: Tensor, factor: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """factor(x, Φ(x) / φ(x)) φ(x), where φ / Φ at -s is Laplace's continued fraction s + 1/(s + 2/(s + 3/...))."""
+    s = -x
     fraction = s
     for k in (5, 4, 3, 2, 1):
         fraction = s + k / fraction
     root = s.square().mul_(-0.25).exp_()  # of e^(-x² / 2), which alone would be subnormal too
-    tail = factor(-s, 1 / fraction).mul_(1 / math.sqrt(2 * math.pi)).mul_(root).mul_(root)
-    return torch.where(x < edge, tail, y)
+    return factor(x, 1 / fraction).mul_(1 / math.sqrt(2 * math.pi)).mul_(root).mul_(root)
 
 
 class _TanhGELU:
