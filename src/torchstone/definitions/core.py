@@ -29,6 +29,11 @@ class Input:
         """The symbol, as text."""
         return str(self.symbol)
 
+    @cached_property
+    def takes_labels(self) -> bool:
+        """Whether a whole number given for it is a label: 0 or 1 where a target is a probability or a choice."""
+        return self.role == "target" and self.domain != sp.S.Reals
+
     @property
     def is_vector(self) -> bool:
         """Whether the argument is a vector along the class dimension."""

@@ -110,13 +110,9 @@ def _compiled_limits(function: Function, wrt: tuple[str, ...]) -> Mapping[bool, 
 
 
 def counts(function: Function, name: str, value: float) -> int:
-    """Whether an input's rounding counts: a prediction's and a target's does, a parameter's and a label's does not.
-
-    A label is a 0 or 1 where the target is a probability or a choice.
-    """
+    """Whether an input's rounding counts: a prediction's and a target's does, a parameter's and a label's does not."""
     entry = function.by_name[name]
-    label = entry.domain != sp.S.Reals and value.is_integer()
-    return int(entry.role == "prediction" or (entry.role == "target" and not label))
+    return int(entry.role != "parameter" and not (entry.takes_labels and value.is_integer()))
 
 
 def _numbers(function: Function, arrays: Mapping[str, Floats], wrt: tuple[str, ...]) -> Answer:
