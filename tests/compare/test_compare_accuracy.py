@@ -6,7 +6,10 @@ import pytest
 import torch
 
 import torchstone
+from torchstone.compare.actions import Bench, perform
+from torchstone.compare.catalogue import ENTRIES
 from torchstone.compare.result import Comparison
+from torchstone.compare.task import Task
 
 
 def accuracy_of(name: str, subject=None) -> "torchstone.compare.Row":
@@ -93,6 +96,22 @@ def test_an_explicit_backward_is_judged_beside_autograd():
         "gradient: 0.5 at the kink x = 0, where the convention is 0; any slope from 0 to 1 is right",
         "gradient: a number where the input is NaN (in float64, float32, bfloat16, float16)",
     )
+
+
+class Forgets(torch.nn.Module):
+    def forward(self, x):
+        return torch.softmax(x, -1)
+
+    def backward(self, grad_output):
+        return self.y * grad_output
+
+
+def test_a_backward_that_raises_leaves_the_rest_to_be_judged():
+    bench = Bench(ENTRIES["softmax"], Forgets, torch.nn.Softmax)
+    rows = torch.zeros(3, 2)
+    reply = perform(bench, Task("values", "", {"reduction": "none"}, {"prediction": rows, "cotangent": rows}))
+    assert reply.facts == {"backward": "raised AttributeError: 'Forgets' object has no attribute 'y'"}
+    assert set(reply.tensors) == {"value", "gradient"}
 
 
 def log_of_softmax(x, t):

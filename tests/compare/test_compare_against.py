@@ -154,22 +154,19 @@ def test_optimizer_options_go_by_other_names():
 
 # From here on in a child process.
 
-ASSIGNMENT = """
-    import torch
-    from helper import mean
-
-    class L2Loss(torch.nn.Module):
-        def forward(self, y_pred, y_true):
-            return mean((y_pred - y_true) ** 2)
-"""
-
 
 def test_a_file_may_import_its_neighbours(homework, tmp_path):
-    (tmp_path / "helper.py").write_text("def mean(x): return x.mean()", encoding="utf-8")
-    row = against(homework(ASSIGNMENT, "L2Loss"), name="L2Loss")
+    code = """
+        import torch, helper
+
+        class L2Loss(torch.nn.MSELoss):
+            def forward(self, y_pred, y_true):
+                return super().forward(helper.same(y_pred), y_true)
+    """
+    (tmp_path / "helper.py").write_text("def same(x): return x", encoding="utf-8")
+    row = against(homework(code, "L2Loss"), name="L2Loss")
     assert row.subject.endswith("homework.py:L2Loss")
-    assert not [problem for problem in row.problems if "float32" in problem or "float64" in problem], row.problems
-    assert row.notes == ("it has no reduction='none': its elements were evaluated one by one",)
+    assert row.value.max_ulp == row.value.torch_max_ulp
     assert sorted(path.name for path in tmp_path.iterdir()) == ["helper.py", "homework.py"]  # and no __pycache__
 
 
@@ -187,7 +184,6 @@ def test_a_module_on_the_path_of_the_folder(tmp_path, monkeypatch):
 
 HOSTILE = {
     "exits quietly": ("import os\ndef mse(x, t): os._exit(0)", "exit status 0 while value and gradient were computed"),
-    "exits on import": ("import sys; sys.exit(3)", "loading it raised SystemExit: 3"),
     "is killed": ("import os, signal\ndef mse(x, t): os.kill(os.getpid(), signal.SIGKILL)", "with signal SIGKILL"),
     "wants too much": (
         "def mse(x, t):\n  try: open('large', 'wb').write(b'0' * (80 << 20))\n"
@@ -220,9 +216,9 @@ def test_an_endless_loop_is_ended_with_its_children(homework, tmp_path):
             open({str(tmp_path / "pid")!r}, "w").write(str(child.pid))
             while True: pass
     """
-    row = against(homework(code, "mse"), time_limit=8.0)
+    row = against(homework(code, "mse"), time_limit=6.0)
     assert row.problems[0] == (
-        "it did not finish within 8 s, and was ended while value and gradient were computed in float64"
+        "it did not finish within 6 s, and was ended while value and gradient were computed in float64"
     )
     status = Path("/proc") / (tmp_path / "pid").read_text(encoding="utf-8") / "stat"
     for _ in range(100):

@@ -69,6 +69,16 @@ def test_every_kind_has_its_table_within_100_columns():
     ]
 
 
+def test_a_narrow_terminal_still_shows_the_outcome():
+    stream = io.StringIO()
+    render(ALL, Console(file=stream, width=80))
+    lines = [line.rstrip() for line in stream.getvalue().splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[-1] for line in lines if line.startswith(("CrossEntropyLoss ", "GELU ", "GradientDescent"))][
+        :3
+    ] == ["ok", "OFF", "ok"]
+
+
 def test_problems_are_said_in_words():
     lines = lines_of(ALL)
     at = lines.index("GELU (homework.py:GELU)")

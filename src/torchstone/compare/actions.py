@@ -60,8 +60,11 @@ def _values(bench: Bench, options: Mapping[str, Any], tensors: Mapping[str, Tens
     """The value and gradient at given points, and the gradient by the subject's own `backward`, if it has one."""
     function = bench.function()
     x, target, reduction = tensors["prediction"], tensors.get("target"), options["reduction"]
-    if target is None or reduction != "none" or not function.reduces_always(x, target):
-        return Reply(tensors=_at(function, x, target, reduction, tensors.get("cotangent")))
+    if target is None:
+        found = _at(function, x, None, reduction, tensors.get("cotangent"))
+        return _with_explicit(function, found, tensors.get("cotangent"))
+    if reduction != "none" or not function.reduces_always(x, target):
+        return Reply(tensors=_at(function, x, target, reduction, None))
     single = [_at(function, x[n : n + 1], target[n : n + 1], "mean", None) for n in range(len(x))]
     together = {
         name: torch.cat([answer[name].reshape(-1, *x.shape[1:] * (name != "value")) for answer in single])
@@ -89,13 +92,22 @@ def _at(
     if value.requires_grad:
         (gradient,) = torch.autograd.grad(value, x, seed, allow_unused=True)
         found |= {} if gradient is None else {"gradient": gradient}
-    explicit = function.explicit_backward() if target is None else None
-    if explicit is not None:
-        by_hand = explicit(seed.clone())
-        if not isinstance(by_hand, Tensor) or by_hand.shape != x.shape:
-            raise ValueError(f"backward(grad_output): expected a tensor of shape {tuple(x.shape)}, got {by_hand!r:.80}")
-        found["backward"] = by_hand.detach()
     return found
+
+
+def _with_explicit(function: FunctionSubject, found: dict[str, Tensor], cotangent: Tensor | None) -> Reply:
+    """What was found, with the gradient by the subject's own `backward(grad_output)` for the last forward."""
+    explicit = function.explicit_backward()
+    if explicit is None:
+        return Reply(tensors=found)
+    value = found["value"]
+    try:
+        by_hand = explicit(torch.ones_like(value) if cotangent is None else cotangent.clone())
+        if not isinstance(by_hand, Tensor) or by_hand.shape != value.shape:
+            raise ValueError(f"expected a tensor of shape {tuple(value.shape)}, got {by_hand!r:.60}")
+    except Exception as error:
+        return Reply({"backward": sentence(error)}, found)
+    return Reply(tensors={**found, "backward": by_hand.detach()})
 
 
 def _trajectory(bench: Bench, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Reply:

@@ -10,11 +10,14 @@ from concurrent.futures import as_completed
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torchstone.compare import PARTS
-from torchstone.compare.catalogue import Entry, infer, select
+from torchstone.compare.catalogue import Entry, FunctionEntry, OptimizerEntry, infer, select
 from torchstone.compare.result import Comparison, Row
+
+if TYPE_CHECKING:
+    from torchstone.compare.study import Study
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,9 @@ def run(
 
     import torch
 
-    from torchstone import definitions
     from torchstone.compare.cost import one_thread
-    from torchstone.compare.study import study
 
-    studies = [study(entry, definitions.get(entry.definition), parts) for entry in entries]
+    studies = [_study(entry, parts) for entry in entries]
     asked = sum(len(each.tasks) + len(each.both) for each in studies)
     progress = _Progress(on_event, asked + sum(_count(each.questions) for each in studies))
     # The subjects come first, while the machine is quiet: some of their tasks are timings.
@@ -74,6 +75,20 @@ def run(
         for entry, each, (replies, theirs, problem), right in zip(entries, studies, answers, truths, strict=True)
     ]
     return Comparison(tuple(rows), torch.__version__, time.perf_counter() - started, _environment())
+
+
+def _study(entry: Entry, parts: Collection[str]) -> "Study":
+    """The study of an entry."""
+    from torchstone import definitions
+    from torchstone.compare.functions import FunctionStudy
+    from torchstone.compare.optimizers import OptimizerStudy
+
+    definition = definitions.get(entry.definition)
+    if isinstance(entry, FunctionEntry) and isinstance(definition, definitions.Function):
+        return FunctionStudy(entry, definition, parts)
+    if isinstance(entry, OptimizerEntry) and isinstance(definition, definitions.UpdateRule):
+        return OptimizerStudy(entry, definition, parts)
+    raise TypeError(f"entry: expected one whose definition is of its kind, got {entry.definition}")
 
 
 def _count(questions: Mapping[str, Sequence[Any]]) -> int:
@@ -124,7 +139,7 @@ def like(definition: Any) -> str:
 
 
 def _answers(
-    entry: Entry, asked: Any, against: str | Callable[..., Any] | None, time_limit: float, progress: _Progress
+    entry: Entry, asked: "Study", against: str | Callable[..., Any] | None, time_limit: float, progress: _Progress
 ) -> tuple[Mapping[str, Any], Mapping[str, Any], str]:
     """The subject's replies, PyTorch's, and what ended the subject's process before its time."""
     from torchstone import definitions

@@ -28,8 +28,8 @@ class UnsupportedError(TypeError):
 def parse(spec: str) -> tuple[str, str]:
     """`"pkg.module:Class"` or `"path/file.py:Class"` in its two parts. A drive's colon stays with the path.
 
-    >>> parse("C:/homework/hw.py:MyReLU")
-    ('C:/homework/hw.py', 'MyReLU')
+    >>> parse("torch.nn:ReLU")
+    ('torch.nn', 'ReLU')
     """
     where, _, name = spec.rpartition(":")
     if not where or not all(part.isidentifier() for part in name.split(".")):

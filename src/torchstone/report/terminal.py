@@ -13,6 +13,7 @@ from torchstone.report import numbers
 
 _TITLES = {"loss": "Losses", "activation": "Activations", "optimizer": "Optimizers"}
 _WIDTH = 100
+_NARROW = 96  # columns: below it, what can be read elsewhere is left out
 
 
 def render(comparison: Comparison, console: Console) -> None:
@@ -20,7 +21,8 @@ def render(comparison: Comparison, console: Console) -> None:
     for kind, title in _TITLES.items():
         rows = [row for row in comparison.rows if row.kind == kind]
         if rows:
-            console.print((_optimizers if kind == "optimizer" else _functions)(title, rows))
+            table = _optimizers if kind == "optimizer" else _functions
+            console.print(table(title, rows, console.width < _NARROW))
             console.print()
     console.print(_ends(comparison), highlight=False)
 
@@ -36,53 +38,49 @@ def _table(title: str) -> Table:
     return Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
 
 
-def _functions(title: str, rows: Sequence[Row]) -> Table:
-    table = _table(title)
-    table.add_column("", no_wrap=False, min_width=17)
-    ours = _ours(rows)
-    for head in (f"value\n{ours}", "\ntorch", f"gradient\n{ours}", "\ntorch"):
-        table.add_column(head, justify="right", no_wrap=True)
-    table.add_column("\nworst input", no_wrap=True, overflow="ellipsis", max_width=22)
-    table.add_column("time", justify="right", no_wrap=True)
-    table.add_column("memory", justify="right", no_wrap=True)
+def _functions(title: str, rows: Sequence[Row], narrow: bool) -> Table:
+    table, ours = _table(title), _ours(rows)
+    table.add_column("", min_width=17)
+    _numbers(table, f"value\n{ours}", "\ntorch", f"gradient\n{ours}", "\ntorch")
+    if not narrow:
+        table.add_column("\nworst input", no_wrap=True, overflow="ellipsis", max_width=22)
+    _numbers(table, "time", "memory")
     table.add_column("", no_wrap=True)
     for row in rows:
-        table.add_row(
-            Text(row.name),
-            *_accuracy(row.value),
-            *_accuracy(row.gradient),
-            _worst_input(row),
-            _largest(row.speed),
-            _largest(row.memory),
-            _mark(row),
-        )
+        where = [] if narrow else [_worst_input(row)]
+        errors = [*_accuracy(row.value), *_accuracy(row.gradient)]
+        table.add_row(Text(row.name), *errors, *where, _largest(row.speed), _largest(row.memory), _mark(row))
     return table
 
 
-def _optimizers(title: str, rows: Sequence[Row]) -> Table:
-    table = _table(title)
+def _optimizers(title: str, rows: Sequence[Row], narrow: bool) -> Table:
+    table, ours = _table(title), _ours(rows)
     table.add_column("", min_width=15)
-    ours = _ours(rows)
-    for head in (f"off exact\n{ours}", "\ntorch", f"off torch\n{ours}", f"state\n{ours}", "\ntorch"):
-        table.add_column(head, justify="right", no_wrap=True)
-    for head in (f"digits\n{ours}", "loss\ntorch", "time", "memory"):
-        table.add_column(head, justify="right", no_wrap=True)
+    _numbers(table, f"off exact\n{ours}", "\ntorch", f"off torch\n{ours}", f"state\n{ours}", "\ntorch")
+    if not narrow:
+        _numbers(table, f"digits\n{ours}", "loss\ntorch")
+    _numbers(table, "time", "memory")
     table.add_column("", no_wrap=True)
     for row in rows:
-        path = row.trajectory
-        distances = [path.to_oracle, path.torch_to_oracle, path.to_torch] if path else [float("nan")] * 3
-        state = [path.state_bytes, path.torch_state_bytes] if path else []
-        digits = next(([run.final, run.torch_final] for run in row.training if run.task == "digits"), [])
-        table.add_row(
-            Text(row.name),
-            *map(numbers.distance, distances),
-            *([numbers.memory(each) for each in state] or [numbers.NOTHING] * 2),
-            *([numbers.plain(each) for each in digits] or [numbers.NOTHING] * 2),
-            _largest(row.speed),
-            _largest(row.memory),
-            _mark(row),
-        )
+        path, digits = row.trajectory, next((run for run in row.training if run.task == "digits"), None)
+        cells = [numbers.NOTHING] * 5
+        if path:
+            cells = [numbers.distance(each) for each in (path.to_oracle, path.torch_to_oracle, path.to_torch)]
+            cells += [numbers.memory(each) for each in (path.state_bytes, path.torch_state_bytes)]
+        if not narrow:
+            cells += (
+                [numbers.plain(each) for each in (digits.final, digits.torch_final)]
+                if digits
+                else [numbers.NOTHING] * 2
+            )
+        table.add_row(Text(row.name), *cells, _largest(row.speed), _largest(row.memory), _mark(row))
     return table
+
+
+def _numbers(table: Table, *heads: str) -> None:
+    """Columns of numbers."""
+    for head in heads:
+        table.add_column(head, justify="right", no_wrap=True)
 
 
 def _ours(rows: Sequence[Row]) -> str:
