@@ -15,7 +15,8 @@ class Accuracy:
     """How far value or gradient is from the mathematics, in one format or (the worst) in all.
 
     Distances are in units in the last place by the condition-aware policy, over the points where the answer is finite;
-    `not_finite` counts those where it is NaN or infinite although the truth is representable.
+    `not_finite` counts those infinitely far off: NaN or infinite where the truth is representable, or a number where
+    the truth is NaN or infinite.
     """
 
     max_ulp: float
