@@ -53,7 +53,9 @@ def main() -> None:
         print(page.relative_to(ROOT))
     for path in sorted((ROOT / "examples").glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}}).execute()
+        NotebookClient(
+            notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}}
+        ).execute()
         for cell in notebook.cells:
             cell.metadata.pop("execution", None)  # when each cell ran: different every time
         nbformat.write(notebook, path)
