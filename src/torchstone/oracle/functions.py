@@ -11,7 +11,7 @@ import sympy as sp
 from flint import arb
 from numpy.typing import ArrayLike, NDArray
 
-from torchstone.definitions import COMPONENT, Function
+from torchstone.definitions import Function
 from torchstone.oracle.balls import Compiled, compile_balls, evaluate, to_double_double
 
 Floats = NDArray[np.float64]
@@ -144,6 +144,3 @@ def _number(function: Function, wrt: tuple[str, ...], point: tuple[float, ...]) 
         results = [*results, *(abs(arb(ball)) for ball in results)]
     pairs = [to_double_double(ball) for ball in results[:asked]]
     return [(*pair, to_double_double(scale)[0]) for pair, scale in zip(pairs, results[asked:], strict=True)]
-
-
-__all__ = ["COMPONENT", "Answer", "Truth", "counts", "scale_of", "truth"]
