@@ -22,11 +22,14 @@ MAY_IMPORT = {
     "assignment": {"losses", "activations", "optimizers", "_"},
     # Subjects are named by dotted strings: the comparison never imports an implementation.
     "compare": {"definitions", "oracle", "compare", "report"},
-    "report": {"compare", "report"},
-    "cli": {"definitions", "compare", "report", "cli"},
+    "judge": {"definitions", "oracle", "judge"},
+    "derive": {"definitions", "judge", "derive", "report"},
+    "prove": {"definitions", "judge", "prove", "report"},
+    "report": {"compare", "derive", "prove", "report"},
+    "cli": {"definitions", "compare", "derive", "prove", "report", "cli"},
 }
 LOADS_NOTHING_BUT_TORCH = ("losses", "activations", "optimizers", "assignment")
-HEAVY = ("sympy", "flint", "rich", "typer", "matplotlib", "jinja2", "sklearn", "safetensors")
+HEAVY = ("sympy", "flint", "rich", "typer", "matplotlib", "jinja2", "sklearn", "safetensors", "lark", "nbformat")
 
 
 def part_of(name: str) -> str:

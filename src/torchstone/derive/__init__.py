@@ -1,0 +1,1 @@
+"""Derivations, written step by step and proven at every one."""

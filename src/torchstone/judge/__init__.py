@@ -1,0 +1,5 @@
+"""Is it so? A claim about two expressions is proven, refuted with an exact counterexample, or left open."""
+
+from torchstone.judge.verdict import Claim, Counterexample, Verdict
+
+__all__ = ["Claim", "Counterexample", "Verdict"]

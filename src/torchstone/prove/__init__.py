@@ -1,0 +1,1 @@
+"""Derivations that somebody wrote, checked line by line."""
