@@ -8,12 +8,23 @@ from types import ModuleType
 
 # Bound here and now, since the package torchstone.compare would take the function's name when it is loaded.
 from torchstone.compare import compare
+from torchstone.prove import prove
 
 __version__ = "0.1.0"
 
 _PARTS = ("activations", "assignment", "definitions", "losses", "optimizers", "oracle")
 
-__all__ = ["__version__", "activations", "assignment", "compare", "definitions", "losses", "optimizers", "oracle"]
+__all__ = [
+    "__version__",
+    "activations",
+    "assignment",
+    "compare",
+    "definitions",
+    "losses",
+    "optimizers",
+    "oracle",
+    "prove",
+]
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -19,9 +19,9 @@ from typing import IO
 
 from safetensors import SafetensorError
 
+from torchstone._python import python_command
 from torchstone.compare.subject import MissingError
 from torchstone.compare.task import Reply, Task, read_reply, write_json, write_tensors
-from torchstone.compare.workers import python_command
 
 _KEPT = 4096  # bytes of what the child prints, the last ones
 _LARGEST_ANSWER = 64 << 20

@@ -13,18 +13,10 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import torchstone
-
-
-def python_command(module: str) -> list[str]:
-    """A command that runs a module's `main` in this Python, and takes nothing from the folder it is started in."""
-    root = str(Path(torchstone.__file__).parent.parent)
-    clean = 'import sys; sys.path[:1] == [""] and sys.path.pop(0); '
-    return [sys.executable, "-c", f"{clean}sys.path.append({root!r}); from {module} import main; main()"]
+from torchstone._python import python_command
 
 
 def cores() -> int:

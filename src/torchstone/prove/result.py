@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Outcome = Literal["proven", "agrees", "refuted", "unknown", "unread"]
 
@@ -31,6 +31,12 @@ class Step:
     method: str
     counterexample: Counterexample | None = None
     suggestion: str | None = None
+
+    @classmethod
+    def of(cls, content: dict[str, Any]) -> "Step":
+        """The step that `dataclasses.asdict` made into plain data."""
+        counter = content["counterexample"]
+        return cls(**{**content, "counterexample": Counterexample(**counter) if counter else None})
 
 
 @dataclass(frozen=True)
@@ -66,3 +72,25 @@ class Proof:
         """Nothing refuted, nothing unread, and every goal reached."""
         wrong = any(step.verdict in ("refuted", "unread") for step in self)
         return not wrong and all(chain.reaches_goal is not False for chain in self.chains)
+
+    def __str__(self) -> str:
+        from torchstone.report.proof import text
+
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        from torchstone.report.proof import notebook
+
+        return notebook(self)
+
+    def to_html(self) -> str:
+        """One self-contained page."""
+        from torchstone.report.proof import html
+
+        return html(self)
+
+    def to_json(self) -> str:
+        """The data, as the command writes it."""
+        from torchstone.report.proof import json
+
+        return json(self)

@@ -1,0 +1,158 @@
+"""The loop: each formula of a document is read, each step judged, in order."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from torchstone.judge import Verdict, judge, suggest
+from torchstone.prove import result, tree
+from torchstone.prove.document import Formula, Section
+from torchstone.prove.follow import follows
+from torchstone.prove.goals import Goal
+from torchstone.prove.meaning import Reading
+from torchstone.prove.parse import parse
+from torchstone.prove.scope import Scope
+
+Place = tuple[int, int]  # the formula's number in the document, the step's in the formula
+
+
+@dataclass(frozen=True)
+class Began:
+    """What is worked on now. `pending`: the step as it stands if nothing comes of it; None while a formula is read."""
+
+    place: Place
+    pending: result.Step | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """A step with its verdict. `arrives`: it says what the section's goal asks for."""
+
+    place: Place
+    step: result.Step
+    arrives: bool = False
+
+
+@dataclass
+class _Chain:
+    """What the next step of a chain may follow from."""
+
+    refuted: list[tuple[Reading, int]] = field(default_factory=list)
+
+
+def examine(
+    sections: Sequence[Section],
+    seconds: float,
+    goals: Mapping[int, Goal],
+    known: Mapping[Place, Found],
+    unreadable: Mapping[int, str],
+) -> Iterator[Began | Found]:
+    """Every step of a document with its verdict.
+
+    `goals` are by a section's number. `known` steps are not judged again, and `unreadable` formulas (by number, with
+    the reason) not read.
+    """
+    scope = Scope()
+    first = 0
+    for number, section in enumerate(sections):
+        scope = Scope() if section.afresh else scope.child()
+        formulas = [formula for passage in section.passages for formula in passage.formulas]
+        statements: list[list[tree.Statement] | tree.LatexError] = []
+        for place, formula in enumerate(formulas, first):
+            yield Began((place, 0))
+            statements.append(_parsed(formula, unreadable.get(place, "")))
+        scope.announce([each for group in statements if isinstance(group, list) for each in group])
+        for passage in section.passages:
+            chain = _Chain()
+            for formula in passage.formulas:
+                group = statements.pop(0)
+                yield from _formula(formula, group, scope, chain, first, seconds, goals.get(number), known)
+                first += 1
+
+
+def _parsed(formula: Formula, unreadable: str) -> list[tree.Statement] | tree.LatexError:
+    if formula.trouble or unreadable:
+        return tree.LatexError(formula.trouble or unreadable)
+    try:
+        return parse(formula.latex)
+    except tree.LatexError as error:
+        return error
+
+
+def _formula(
+    formula: Formula,
+    statements: list[tree.Statement] | tree.LatexError,
+    scope: Scope,
+    chain: _Chain,
+    number: int,
+    seconds: float,
+    goal: Goal | None,
+    known: Mapping[Place, Found],
+) -> Iterator[Began | Found]:
+    if isinstance(statements, tree.LatexError):
+        yield Found((number, 0), _unread(formula, formula.latex, statements))
+        return
+    count = 0
+    for position, statement in enumerate(statements):
+        end = statements[position + 1].at if position + 1 < len(statements) else len(formula.latex)
+        source = formula.latex[statement.at : end]
+        yield Began((number, count))
+        try:
+            readings = scope.read(statement, formula.line_at(statement.at))
+        except Exception as error:  # of a text by anybody, on any subject: one step that fails must not take the rest
+            yield Found((number, count), _unread(formula, source, error))
+            count += 1
+            continue
+        for reading in readings:
+            if reading.kind == "expression":
+                continue
+            place = (number, count)
+            step = result.Step(
+                line=formula.line_at(reading.at),
+                cell=formula.cell,
+                source=_tidy(source),
+                read_as=reading.read_as,
+                verdict="unknown",
+                method=f"took longer than {seconds:g} s",
+            )
+            if place in known:
+                found = known[place]
+            else:
+                yield Began(place, step)
+                step = _judged(step, reading, chain, seconds)
+                found = Found(place, step, goal is not None and step.verdict == "proven" and goal.met_by(reading))
+            if found.step.verdict == "refuted":
+                chain.refuted.append((reading, found.step.line))
+            yield found
+            count += 1
+
+
+def _judged(step: result.Step, reading: Reading, chain: _Chain, seconds: float) -> result.Step:
+    if reading.claim is None:
+        return replace(step, verdict="proven", method=" · ".join(filter(None, [reading.kind, reading.note])))
+    verdict = judge(reading.claim, seconds=min(4.0, seconds / 2))
+    if verdict.outcome != "refuted":
+        return _with(step, verdict, reading.note)
+    for earlier, line in reversed(chain.refuted):
+        if follows(reading, earlier):
+            return replace(step, verdict="proven", method=f"follows from line {line}, which is refuted")
+    step = _with(step, verdict, reading.note)
+    return replace(step, suggestion=suggest(reading.left, reading.right, reading.rebuild, reading.definitions))
+
+
+def _with(step: result.Step, verdict: Verdict, note: str) -> result.Step:
+    counter = verdict.counterexample
+    shown = result.Counterexample(dict(counter.point), counter.left, counter.right) if counter else None
+    method = " · ".join(filter(None, [verdict.method, note]))
+    return replace(step, verdict=verdict.outcome, method=method, counterexample=shown)
+
+
+def _unread(formula: Formula, source: str, error: Exception) -> result.Step:
+    known = isinstance(error, tree.LatexError)
+    reason = str(error) if known else f"a fault of torchstone's: {type(error).__name__}: {error}"
+    line = formula.line_at(error.at if isinstance(error, tree.LatexError) else 0)
+    return result.Step(line, formula.cell, _tidy(source), "", "unread", reason)
+
+
+def _tidy(source: str) -> str:
+    """A statement's LaTeX without what only parts it from the next."""
+    return " ".join(source.replace("\\\\", " ").replace("&", "").split())[:2000].strip(" ,.;")

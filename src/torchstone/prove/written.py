@@ -1,0 +1,142 @@
+"""Expressions as somebody wrote them: nothing put in, nothing carried out, nothing tidied."""
+
+from collections.abc import Iterable
+
+import sympy as sp
+from sympy.printing.precedence import PRECEDENCE
+from sympy.printing.str import StrPrinter
+
+
+class _Written(sp.Expr):
+    """What is only written down. Meaning comes with `Expansion`."""
+
+    is_commutative = True
+    is_number = False
+
+    def __new__(cls, *args: object) -> "_Written":
+        return sp.Expr.__new__(cls, *map(sp.sympify, args))
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+
+class Slope(_Written):
+    """The derivative of an expression: `Slope(e, x, n)`, n times with respect to x."""
+
+
+class Prime(_Written):
+    """The derivative of a function at a place: `Prime(f(2*x), n)` is f with n primes, at 2*x."""
+
+
+class Component(_Written):
+    """A component of a function whose value is a vector: `Component(softmax(z), 1)`."""
+
+
+class Inverse(_Written):
+    """A function's inverse at a place: `Inverse(f(y))` is f^-1(y)."""
+
+
+class At(_Written):
+    """An expression where a symbol has a value: `At(e, x, 0)`."""
+
+
+def plus(terms: Iterable[sp.Expr]) -> sp.Expr:
+    """A sum that keeps its terms."""
+    listed = list(terms)
+    return listed[0] if len(listed) == 1 else sp.Add(*listed, evaluate=False)
+
+
+def times(*factors: sp.Expr) -> sp.Expr:
+    """A product that keeps its factors."""
+    flat = [part for factor in factors for part in (factor.args if _is_plain_product(factor) else (factor,))]
+    return flat[0] if len(flat) == 1 else sp.Mul(*flat, evaluate=False)
+
+
+def _is_plain_product(factor: sp.Expr) -> bool:
+    return isinstance(factor, sp.Mul) and not any(part.is_Pow and part.exp == -1 for part in factor.args)
+
+
+def negative(expression: sp.Expr) -> sp.Expr:
+    """The opposite; of a number, a number."""
+    return -expression if expression.is_Number else sp.Mul(sp.S.NegativeOne, expression, evaluate=False)
+
+
+def power(base: sp.Expr, exponent: sp.Expr) -> sp.Expr:
+    """A power; of Euler's number, the exponential function."""
+    return sp.exp(exponent, evaluate=False) if base == sp.E else sp.Pow(base, exponent, evaluate=False)
+
+
+def over(top: sp.Expr, bottom: sp.Expr) -> sp.Expr:
+    """A quotient; of two whole numbers, a number."""
+    if top.is_Integer and bottom.is_Integer:
+        return sp.Rational(top, bottom)
+    return sp.Mul(top, sp.Pow(bottom, -1, evaluate=False), evaluate=False)
+
+
+class _Printer(StrPrinter):
+    """SymPy's plain text, with the terms in the order in which they were written."""
+
+    def _print_Slope(self, e: Slope) -> str:
+        body, variable, order = e.args
+        times = "" if order == 1 else f"^{order}"
+        if body.is_Symbol or isinstance(body, sp.Indexed):
+            return f"d{times}{self._print(body)}/d{self._print(variable)}{times}"
+        return f"d{times}/d{self._print(variable)}{times} {self.parenthesize(body, PRECEDENCE['Atom'])}"
+
+    def _print_Prime(self, e: Prime) -> str:
+        call, order = e.args
+        return f"{call.func.__name__}{chr(39) * int(order)}({self.stringify(call.args, ', ')})"
+
+    def _print_Component(self, e: Component) -> str:
+        return f"{self._print(e.args[0])}[{self.stringify(e.args[1:], ', ')}]"
+
+    def _print_Inverse(self, e: Inverse) -> str:
+        call = e.args[0]
+        return f"{call.func.__name__}^-1({self.stringify(call.args, ', ')})"
+
+    def _print_At(self, e: At) -> str:
+        body, symbol, value = e.args
+        return f"{self.parenthesize(body, PRECEDENCE['Atom'])} at {self._print(symbol)} = {self._print(value)}"
+
+    def _print_Sum(self, e: sp.Sum, word: str = "sum") -> str:
+        limits = ", ".join(f"{v} = {self._print(a)}..{self._print(b)}" for v, a, b in e.limits)
+        return f"{word}({self._print(e.function)}, {limits})"
+
+    def _print_Product(self, e: sp.Product) -> str:
+        return self._print_Sum(e, "product")
+
+    def _print_Mul(self, e: sp.Mul) -> str:
+        top, bottom = [], []
+        sign = ""
+        for factor in e.args:
+            if factor == -1:
+                sign = "" if sign else "-"
+            elif factor.is_Pow and factor.exp == -1:
+                bottom.append(factor.base)
+            else:
+                top.append(factor)
+        level = PRECEDENCE["Mul"]
+        text = "*".join(self.parenthesize(each, level) for each in top) or "1"
+        if bottom:
+            # Anything but an atom stands in brackets, so that nobody reads a/b*c two ways.
+            text += "".join("/" + self.parenthesize(each, PRECEDENCE["Pow"]) for each in bottom)
+        return sign + text
+
+    def _print_exp(self, e: sp.exp) -> str:
+        return f"exp({self._print(e.args[0])})"
+
+
+_PRINTER = _Printer({"order": "none"})
+
+
+def plain(expression: sp.Basic) -> str:
+    """An expression as plain text, as it was written.
+
+    >>> import sympy as sp
+    >>> x = sp.Symbol("x", real=True)
+    >>> plain(over(sp.Integer(1), plus([sp.Integer(1), sp.exp(negative(x), evaluate=False)])))
+    '1/(1 + exp(-x))'
+    >>> plain(Slope(sp.Function("sigma")(x), x, 1))
+    'd/dx sigma(x)'
+    """
+    return str(_PRINTER.doprint(expression))
