@@ -6,10 +6,12 @@ and the reports all read the same records.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Literal
 
 import sympy as sp
+
+from torchstone.definitions.calculus import differentiate
 
 Kind = Literal["activation", "loss", "optimizer"]
 Role = Literal["prediction", "target", "parameter"]
@@ -141,7 +143,7 @@ class Function:
     def derivative(self, wrt: str | None = None, order: int = 1) -> sp.Expr:
         """The derivative with respect to an input (the prediction unless named); of a vector, to its component k.
 
-        At a kink it is left as SymPy finds it; `gradient` puts the chosen slope there.
+        At a kink it is that of the branch that holds there; `gradient` puts the chosen slope there.
 
         >>> from torchstone import definitions
         >>> definitions.get("sigmoid").derivative()
@@ -154,7 +156,7 @@ class Function:
         name = wrt or self.prediction.name
         slope, variable = self.derivative(name), self.by_name[name].symbol
         for kink in self.kinks:
-            inner = sp.diff(kink.locus, variable) / sp.diff(kink.locus, self.prediction.symbol)
+            inner = differentiate(kink.locus, variable) / differentiate(kink.locus, self.prediction.symbol)
             slope = sp.Piecewise((kink.chosen * inner, sp.Eq(kink.locus, 0)), (slope, True))
         return slope
 
@@ -163,18 +165,13 @@ class Function:
 COMPONENT = sp.Symbol("k", integer=True, nonnegative=True)
 
 
-@cache
-def _differentiate(expression: sp.Expr, variable: sp.Expr) -> sp.Expr:
-    return sp.diff(expression, variable)
-
-
 def _derivative(function: Function, wrt: str, order: int) -> sp.Expr:
     entry = function.by_name[wrt]
     variable = entry.symbol[COMPONENT] if entry.is_vector else entry.symbol
     expression = function.expression
     for done in range(order):
         overridden = function.gradient_overrides.get(wrt) if done == 0 else None
-        expression = overridden if overridden is not None else _differentiate(expression, variable)
+        expression = overridden if overridden is not None else differentiate(expression, variable)
     return expression
 
 

@@ -12,6 +12,7 @@ from flint import arb
 from numpy.typing import ArrayLike, NDArray
 
 from torchstone.definitions import Function
+from torchstone.definitions.calculus import differentiate
 from torchstone.oracle.balls import Compiled, compile_balls, evaluate, to_double_double
 
 Floats = NDArray[np.float64]
@@ -83,7 +84,7 @@ def scale_of(quantity: sp.Expr, function: Function) -> sp.Expr:
     for entry in function.inputs:
         if entry.role != "parameter":
             counts = sp.Symbol(_COUNTS.format(entry.name))
-            total += counts * sp.Abs(entry.symbol * sp.diff(quantity, entry.symbol))
+            total += counts * sp.Abs(entry.symbol * differentiate(quantity, entry.symbol))
     return total
 
 

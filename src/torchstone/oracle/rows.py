@@ -10,6 +10,7 @@ from flint import arb
 from numpy.typing import NDArray
 
 from torchstone.definitions import COMPONENT, Function
+from torchstone.definitions.calculus import differentiate
 from torchstone.oracle.balls import Compiled, compile_balls, evaluate, to_double_double
 from torchstone.oracle.functions import Answer, Truth, counts
 
@@ -26,11 +27,11 @@ def _compiled(function: Function, wrt: str | None) -> tuple[Compiled, list[tuple
     if wrt is not None:
         if function.index is not None:
             quantity = sp.Sum(_COTANGENT[function.index] * quantity, (function.index, 0, _SIZE - 1))
-        quantity = sp.diff(quantity, function.by_name[wrt].symbol[COMPONENT])
+        quantity = differentiate(quantity, function.by_name[wrt].symbol[COMPONENT])
     free = [_SIZE, COMPONENT, _OTHER, function.index or sp.Symbol("unused"), _COTANGENT]
     symbols = [entry.symbol for entry in function.inputs]
     slopes = [
-        (entry.name, compile_balls([*symbols, *free], [sp.diff(quantity, entry.symbol[_OTHER])], share=False))
+        (entry.name, compile_balls([*symbols, *free], [differentiate(quantity, entry.symbol[_OTHER])], share=False))
         for entry in function.inputs
         if entry.role != "parameter"
     ]
