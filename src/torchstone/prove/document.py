@@ -82,7 +82,7 @@ _TOKEN = re.compile(
 # One dollar opens a formula where no space follows, and closes it where none precedes and no digit follows.
 _INLINE = re.compile(r"(?=\S)(?:[^$\n\\]|\\[\s\S]|\n(?!\s*\n)){1,1000}(?<!\s)\$(?![\d$])")
 _WORDS = re.compile(r"[^\W\d_]{2,}")
-_PROSE_LINE = re.compile(r"^\s*(?:[^\W\d_]{2,}[,.:;]?\s+){3,}", re.MULTILINE)
+_PROSE_LINE = re.compile(r"^[ \t]*[^\W\d_]{2,}[,.:;]?(?:[ \t]+[^\W\d_]+[,.:;]?){2,}", re.MULTILINE)
 _BULLET = re.compile(r"^[ \t]*(?:[-*+]|\d+[.)]|>)[ \t]+", re.MULTILINE)
 
 
