@@ -1,4 +1,4 @@
-"""What is compared, as a table: one line per definition."""
+"""What is compared, as a table: one line per definition that torchstone implements."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -174,6 +174,9 @@ def select(names: Iterable[str]) -> tuple[Entry, ...]:
         chosen = dict.fromkeys(definitions.get(name).name for name in names)
     except KeyError as error:
         raise ValueError(error.args[0]) from None
+    for name in chosen:
+        if name not in ENTRIES:
+            raise ValueError(f"name: expected a definition that torchstone implements, got {name!r}")
     return tuple(ENTRIES[name] for name in chosen) or tuple(ENTRIES.values())
 
 

@@ -64,10 +64,9 @@ def _call(function: Function, *arguments: sp.Expr, **options: sp.Expr) -> sp.Exp
     names = [entry.name for entry in function.parameters]
     if len(arguments) != len(needed):
         raise TypeError(f"{function.name}: expected {len(needed)} arguments, got {len(arguments)}")
-    if not set(options) <= set(names):
-        raise TypeError(
-            f"{function.name}: expected options among {', '.join(names) or 'none'}, got {next(iter(set(options) - set(names)))}"
-        )
+    for option in options:
+        if option not in names:
+            raise TypeError(f"{function.name}: expected options among {', '.join(names) or 'none'}, got {option}")
     values = {entry.symbol: options.get(entry.name, entry.default) for entry in function.parameters}
     values |= {entry.symbol: value for entry, value in zip(needed, arguments, strict=True)}
     return function.expression.subs(values, simultaneous=True)

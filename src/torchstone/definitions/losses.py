@@ -210,4 +210,25 @@ NLL = Function(
     aliases=("nll_loss", "negative_log_likelihood"),
 )
 
-LOSSES = (L1, MSE, BCE, BCE_WITH_LOGITS, CROSS_ENTROPY, CROSS_ENTROPY_PROBABILITIES, NLL, HUBER, SMOOTH_L1)
+_DIVERGENCE = sp.Piecewise((0, sp.Eq(t, 0)), (t * (sp.log(t) - x), True))
+
+KL_DIV = Function(
+    name="kl_div",
+    title="Kullback-Leibler divergence of a log-probability",
+    kind="loss",
+    expression=_DIVERGENCE,
+    inputs=(Input(x, "prediction"), Input(t, "target", sp.Interval(0, sp.oo))),
+    counterpart="torch.nn.KLDivLoss",
+    limits=(Limit(-sp.oo, _DIVERGENCE, -t), Limit(sp.oo, _DIVERGENCE, -t)),
+    conventions=(
+        Convention("what the mean divides by", "the number of elements", "the number of rows: the divergence itself"),
+        Convention("the term at t = 0", "0, the limit of t log t", ""),
+    ),
+    variants=(Variant("the cross-entropy's part", -t * x, "t log t, which does not depend on x, is missing"),),
+    references=(
+        Reference("S. Kullback and R. Leibler, On Information and Sufficiency, Ann. Math. Statist. 22 (1951)"),
+    ),
+    aliases=("kl", "kl_divergence", "kullback_leibler"),
+)
+
+LOSSES = (L1, MSE, BCE, BCE_WITH_LOGITS, CROSS_ENTROPY, CROSS_ENTROPY_PROBABILITIES, NLL, KL_DIV, HUBER, SMOOTH_L1)
