@@ -54,14 +54,6 @@ def _logarithm_of_two(x: sp.Expr) -> sp.Expr:
     return sp.log(x) / sp.log(2)
 
 
-def _greatest(*values: sp.Expr) -> sp.Expr:
-    return sp.Max(*values)
-
-
-def _least(*values: sp.Expr) -> sp.Expr:
-    return sp.Min(*values)
-
-
 def _clip(x: sp.Expr, low: sp.Expr, high: sp.Expr) -> sp.Expr:
     return sp.Min(sp.Max(x, low), high)
 
@@ -98,8 +90,8 @@ KNOWN: Mapping[str, Known] = {
     "arsinh": Known(sp.asinh, sp.sinh),
     "arcsinh": Known(sp.asinh, sp.sinh),
     "arcosh": Known(sp.acosh, sp.cosh),
-    "max": _fixed(_greatest, None, 0),
-    "min": _fixed(_least, None, 0),
+    "max": _fixed(sp.Max, None, 0),
+    "min": _fixed(sp.Min, None, 0),
     "sqrt": Known(sp.sqrt),
     "abs": Known(sp.Abs),
     "sign": Known(sp.sign),

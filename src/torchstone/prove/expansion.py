@@ -1,0 +1,357 @@
+"""From what was written to what it says: definitions put in, derivatives carried out, down to undefined symbols."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from torchstone.prove import tree
+from torchstone.prove.functions import KNOWN, NUMBERS_OF_VECTORS, OF_VECTORS
+from torchstone.prove.written import At, Component, Inverse, Prime, Slope, plain
+
+if TYPE_CHECKING:
+    from torchstone.prove.scope import Scope
+
+_LARGEST_POWER = 5000  # bits of a whole number's power
+_MOST_TERMS = 64
+_DEEPEST = 40
+
+Names = frozenset[str]
+
+
+class Expansion:
+    """Puts definitions in. `at` is where to point if that fails."""
+
+    def __init__(self, scope: Scope, at: int = 0, changed: Mapping[str, sp.Expr] | None = None) -> None:
+        self.scope = scope
+        self.at = at
+        self.changed = changed or {}
+        self.kinks: set[sp.Basic] = set()  # where a derivative was taken of what has a kink: it has none there
+        self.depth = 0
+
+    def of(self, e: sp.Basic, keep: Names = frozenset()) -> sp.Basic:
+        """An expression's meaning. The symbols named in `keep` stay as they are."""
+        self.depth += 1
+        if self.depth > _DEEPEST * 10:
+            raise self._error("the definitions go around in a circle")
+        try:
+            return self._of(e, keep)
+        finally:
+            self.depth -= 1
+
+    def _error(self, message: str) -> tree.LatexError:
+        return tree.LatexError(message, self.at)
+
+    def _of(self, e: sp.Basic, keep: Names) -> sp.Basic:
+        match e:
+            case sp.Symbol():
+                return self._symbol(e, keep)
+            case sp.IndexedBase():
+                return e
+            case sp.Indexed():
+                return self._indexed(e, keep)
+            case Slope():
+                return self._slope(e, keep)
+            case Prime():
+                return self._prime(e, keep)
+            case Component():
+                return self._component(e, keep)
+            case Inverse():
+                return self._inverse(e, keep)
+            case At():
+                return self._placed(e, keep)
+            case sp.Sum() | sp.Product():
+                return self._summed(e, keep)
+            case sp.Derivative() | sp.Subs():
+                meanings = {symbol: self.of(symbol, keep) for symbol in e.free_symbols}
+                return e.subs([pair for pair in meanings.items() if pair[0] != pair[1]], simultaneous=True)
+            case sp.Pow():
+                return self._power(self.of(e.base, keep), self.of(e.exp, keep))
+        if isinstance(e, sp.core.function.AppliedUndef):
+            return self._call(e, keep)
+        if not e.args:
+            return e
+        return e.func(*(self.of(argument, keep) for argument in e.args))
+
+    def _power(self, base: sp.Expr, exponent: sp.Expr) -> sp.Expr:
+        if base.is_Rational and exponent.is_Rational:
+            size = abs(float(exponent)) * max(base.p.bit_length(), base.q.bit_length()) if exponent.q < 100 else 0
+            if abs(exponent) > 10**6 or size > _LARGEST_POWER:
+                raise self._error("this power is too large")
+        if base == 0 and exponent.is_negative:
+            raise self._error("division by zero")
+        return base**exponent
+
+    def _symbol(self, symbol: sp.Symbol, keep: Names) -> sp.Expr:
+        name = symbol.name
+        if name in keep:
+            return symbol
+        body = self.changed.get(name)
+        definition = self.scope.definitions.get(name)
+        if body is None and definition is not None and not definition.index:
+            body = definition.body
+        if body is not None:
+            return self.of(body, keep)
+        roots = self.scope.roots(name)
+        return sp.Function(name)(*(self.of(root, keep) for root in roots)) if roots else symbol
+
+    def _indexed(self, e: sp.Indexed, keep: Names) -> sp.Expr:
+        indices = tuple(self.of(index, keep) for index in e.indices)
+        name = str(e.base)
+        if name in keep:
+            return e.base[indices]
+        single = self.changed.get(plain(e.base[indices]), None)
+        if single is None and (definition := self.scope.definitions.get(plain(e.base[indices]))):
+            single = definition.body
+        if single is not None:
+            return self.of(single, keep)
+        definition = self.scope.definitions.get(name)
+        if definition is None or len(definition.index) != len(indices):
+            return e.base[indices]
+        body = self.changed.get(name, definition.body)
+        return self._substituted(body, dict(zip(definition.index, indices)), keep)
+
+    def _substituted(self, body: sp.Expr, values: Mapping[sp.Basic, sp.Basic], keep: Names) -> sp.Expr:
+        """A definition's body with values for its parameters: expanded first, for what it holds may hold them too."""
+        names = frozenset(str(parameter) for parameter in values)
+        return put(self.of(body, keep | names), values)
+
+    def _call(self, e: sp.Expr, keep: Names) -> sp.Expr:
+        name = e.func.__name__
+        definition = self.scope.definitions.get(name)
+        arguments = [self.of(argument, keep) for argument in e.args]
+        if definition is not None and len(definition.parameters) == len(arguments):
+            body = self.changed.get(name, definition.body)
+            return self._substituted(body, dict(zip(definition.parameters, arguments)), keep)
+        if name in KNOWN:
+            return KNOWN[name].value(*arguments)
+        if name in NUMBERS_OF_VECTORS:
+            terms, total = self._vector(arguments, keep)
+            return NUMBERS_OF_VECTORS[name](terms, total)
+        if name in OF_VECTORS:
+            raise self._error(f"{name} is a vector here: write one of its components, {plain(e)}_i")
+        return e.func(*arguments)
+
+    def _component(self, e: Component, keep: Names) -> sp.Expr:
+        call, *written = e.args
+        name = call.func.__name__
+        indices = tuple(self.of(index, keep) for index in written)
+        definition = self.scope.definitions.get(name)
+        if definition is not None and definition.index:
+            body = self.changed.get(name, definition.body)
+            values = dict(zip(definition.parameters, call.args)) | dict(zip(definition.index, indices))
+            return self._substituted(body, values, keep)
+        terms, total = self._vector(list(call.args), keep)
+        return OF_VECTORS[name](terms, total, indices[0])
+
+    def _vector(self, arguments: list[sp.Expr], keep: Names) -> tuple:
+        """A vector's components and the sum over them, given the vector's name or the list of its components."""
+        first = arguments[0]
+        if isinstance(first, sp.IndexedBase):
+            base, index = first, sp.Symbol("j", integer=True)
+            begin, end = (self.of(bound, keep) for bound in self.scope.range_of(str(base)))
+
+            def terms(number: sp.Expr) -> sp.Expr:
+                return self.of(base[number], keep)
+
+            def total(function: object) -> sp.Expr:
+                return _finite(sp.Sum(function(index), (index, begin, end)))
+
+            return terms, total
+        listed = [self.of(argument, keep) for argument in arguments]
+
+        def term(number: sp.Expr) -> sp.Expr:
+            if not number.is_Integer or not 1 <= number <= len(listed):
+                raise self._error(f"expected a component from 1 to {len(listed)}, got {number}")
+            return listed[int(number) - 1]
+
+        return term, lambda function: sp.Add(*(function(sp.Integer(n + 1)) for n in range(len(listed))))
+
+    def _inverse(self, e: Inverse, keep: Names) -> sp.Expr:
+        call = e.args[0]
+        name = call.func.__name__
+        known = KNOWN.get(name)
+        definition = self.scope.definitions.get(name)
+        argument = self.of(call.args[0], keep)
+        if known is not None and known.inverse is not None:
+            place = sp.Symbol("x", real=True)
+            usual = (
+                definition is None or sp.simplify(self._call(sp.Function(name)(place), keep) - known.value(place)) == 0
+            )
+            if usual:
+                return known.inverse(argument)
+        raise self._error(f"the inverse of {name} is not known")
+
+    def _placed(self, e: At, keep: Names) -> sp.Expr:
+        body, symbol, value = e.args
+        return put(self.of(body, keep | {str(symbol)}), {symbol: self.of(value, keep)})
+
+    def _summed(self, e: sp.Sum, keep: Names) -> sp.Expr:
+        (index, first, last), *_ = e.limits
+        first, last = self.of(first, keep), self.of(last, keep)
+        inner = self.of(e.function, keep | {str(index)})
+        return _finite(type(e)(inner, (index, first, last)))
+
+    # Derivatives
+
+    def _slope(self, e: Slope, keep: Names) -> sp.Expr:
+        body, variable, order = e.args
+        known = self.scope.slopes.get((plain(body), plain(variable), int(order)))
+        if known is not None:
+            return self.of(known, keep)
+        value = self._differentiated(body, variable, int(order), keep)
+        # What was an independent variable here has a meaning outside.
+        return self.of(value, keep)
+
+    def _differentiated(self, body: sp.Expr, variable: sp.Expr, order: int, keep: Names) -> sp.Expr:
+        kept = keep | {_name_of(variable)}
+        inner = self.of(body, kept)
+        if isinstance(variable, sp.core.function.AppliedUndef):
+            place = sp.Dummy("t", real=True)
+            return self._diff(inner.xreplace({variable: place}), place, order).xreplace({place: variable})
+        if not self.scope.has_meaning(variable) or inner.has(variable):
+            return self._diff(inner, variable, order)
+        return self._by_a_defined_symbol(inner, variable, order, keep)
+
+    def _by_a_defined_symbol(self, inner: sp.Expr, variable: sp.Expr, order: int, keep: Names) -> sp.Expr:
+        """df/du where f holds u's definition in place of u: (df/dw)/(du/dw), the same for all that u is made of."""
+        meaning = self.of(variable, keep)
+        basis = sorted(meaning.free_symbols - _bases(meaning), key=str)
+        if not (inner.free_symbols & set(basis)):
+            return sp.S.Zero
+        if order != 1:
+            raise self._error(f"a higher derivative by {plain(variable)} is not read here")
+        ratios = []
+        for symbol in basis:
+            slope = self._diff(meaning, symbol, 1)
+            if slope != 0:
+                ratios.append(self._diff(inner, symbol, 1) / slope)
+        ratios.sort(key=sp.count_ops)
+        if any(not _same(ratio, ratios[0]) for ratio in ratios[1:]):
+            raise self._error(f"this is no function of {plain(variable)} alone")
+        return ratios[0]
+
+    def _prime(self, e: Prime, keep: Names) -> sp.Expr:
+        call, order = e.args
+        place = sp.Symbol(f"{call.func.__name__}_argument", real=True)
+        value = self._diff(self.of(call.func(place), keep), place, int(order))
+        return put(value, {place: self.of(call.args[0], keep)})
+
+    def _diff(self, e: sp.Expr, variable: sp.Expr, order: int) -> sp.Expr:
+        for _ in range(order):
+            self.kinks |= set(_kinks(e, variable))
+            e = self._known_slopes(collapsed(sp.diff(e, variable)))
+        return e
+
+    def _known_slopes(self, e: sp.Expr) -> sp.Expr:
+        """du/dx = 2, of a u that is not defined: put in wherever it comes up."""
+        for each in e.atoms(sp.Derivative):
+            if isinstance(each.expr, sp.core.function.AppliedUndef) and len(each.variable_count) == 1:
+                variable, order = each.variable_count[0]
+                known = self.scope.slopes.get((each.expr.func.__name__, plain(variable), int(order)))
+                if known is not None:
+                    e = e.xreplace({each: self.of(known)})
+        return e
+
+
+def _name_of(variable: sp.Expr) -> str:
+    return str(variable.base) if isinstance(variable, sp.Indexed) else str(variable)
+
+
+def _bases(e: sp.Expr) -> set[sp.Symbol]:
+    """Symbols that name a vector or an index, not a number."""
+    indices = {symbol for each in e.atoms(sp.Indexed) for index in each.indices for symbol in index.free_symbols}
+    return {each.base.label for each in e.atoms(sp.Indexed)} | indices
+
+
+def _same(a: sp.Expr, b: sp.Expr) -> bool:
+    """Whether two expressions agree at three places: enough to tell a function of u from one that is none."""
+    difference = a - b
+    symbols = sorted(difference.free_symbols, key=str)
+    for seed in (3, 5, 7):
+        values = {symbol: sp.Rational(seed * (n + 2) % 11 + 1, 7) for n, symbol in enumerate(symbols)}
+        value = difference.subs(values).evalf(20)
+        if value.is_number and abs(value) > sp.Float("1e-12"):
+            return False
+    return True
+
+
+def _kinks(e: sp.Expr, variable: sp.Expr) -> Iterator[sp.Basic]:
+    """Where what an expression holds has a kink in a variable."""
+    for each in e.atoms(sp.Abs, sp.sign, sp.Heaviside):
+        if each.has(variable):
+            yield sp.Ne(each.args[0], 0)
+    for each in e.atoms(sp.Max, sp.Min):
+        if each.has(variable) and len(each.args) == 2:
+            yield sp.Ne(each.args[0] - each.args[1], 0)
+    for each in e.atoms(sp.Piecewise):
+        for _, condition in each.args:
+            for relation in condition.atoms(sp.core.relational.Relational):
+                if relation.has(variable):
+                    yield sp.Ne(relation.lhs - relation.rhs, 0)
+
+
+def put(e: sp.Basic, values: Mapping[sp.Basic, sp.Basic]) -> sp.Basic:
+    """Values for symbols, all at once. A sum's index that a value holds too gets another name.
+
+    >>> import sympy as sp
+    >>> z, i, j = sp.IndexedBase("z"), sp.Symbol("i", integer=True), sp.Symbol("j", integer=True)
+    >>> put(sp.Sum(z[j] - z[i], (j, 1, 3)), {i: j})
+    Sum(-z[j] + z[j_], (j_, 1, 3))
+    """
+    if e in values:
+        return values[e]
+    if not e.args:
+        return e
+    if isinstance(e, sp.Sum | sp.Product):
+        index, first, last = e.limits[0]
+        inner = {symbol: value for symbol, value in values.items() if symbol != index}
+        body, taken = e.function, {symbol for value in inner.values() for symbol in value.free_symbols}
+        while index in taken:
+            fresh = sp.Symbol(f"{index.name}_", integer=True)
+            body, index = put(body, {index: fresh}), fresh
+        return _finite(type(e)(put(body, inner), (index, put(first, values), put(last, values))))
+    if isinstance(e, sp.Subs | sp.Derivative):
+        return e.subs(list(values.items()), simultaneous=True)
+    if isinstance(e, sp.Indexed) and e.base in values:
+        base = values[e.base]
+        if not isinstance(base, sp.IndexedBase):
+            raise tree.LatexError(f"{plain(base)} stands where a vector is expected")
+        return base[tuple(put(index, values) for index in e.indices)]
+    if isinstance(e, sp.Indexed):
+        return e.base[tuple(put(index, values) for index in e.indices)]
+    return e.func(*(put(argument, values) for argument in e.args))
+
+
+def _finite(e: sp.Sum) -> sp.Expr:
+    """A sum or product with few terms, written out."""
+    (index, first, last), *_ = e.limits
+    if not (first.is_Integer and last.is_Integer and last - first < _MOST_TERMS):
+        return e
+    terms = [put(e.function, {index: sp.Integer(n)}) for n in range(int(first), int(last) + 1)]
+    return sp.Add(*terms) if isinstance(e, sp.Sum) else sp.Mul(*terms)
+
+
+def collapsed(e: sp.Expr) -> sp.Expr:
+    """Sums of what holds a Kronecker delta in their index: one term each. An index lies in its range."""
+    return e.replace(lambda each: isinstance(each, sp.Sum), _collapsed_sum)
+
+
+def _collapsed_sum(e: sp.Sum) -> sp.Expr:
+    if not e.function.has(sp.KroneckerDelta) or len(e.limits) != 1:
+        return e
+    index, first, last = e.limits[0]
+    found: list[sp.Expr] = []
+    for term in sp.Add.make_args(sp.expand_mul(e.function)):
+        delta = next((d for d in sp.Mul.make_args(term) if isinstance(d, sp.KroneckerDelta) and index in d.args), None)
+        if delta is None:
+            found.append(sp.Sum(term, (index, first, last)))
+        else:
+            other = delta.args[0] if delta.args[1] == index else delta.args[1]
+            found.append(put(term / delta, {index: other}))
+    return sp.Add(*found)
+
+
+__all__ = ["Expansion", "collapsed", "put"]

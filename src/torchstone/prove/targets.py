@@ -1,0 +1,129 @@
+"""What a formula is about: the name that an equation defines, what is merely given, the set after "in"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from torchstone.prove import tree
+from torchstone.prove.functions import KNOWN
+from torchstone.prove.letters import brackets_of, is_symbol
+from torchstone.prove.written import Component, Prime, plain
+
+if TYPE_CHECKING:
+    from torchstone.prove.meaning import Reader
+    from torchstone.prove.scope import Definition, Scope
+
+
+def key(definition: Definition) -> str:
+    """Under what a definition is kept: its name; of one component, with its number."""
+    if definition.index and all(index.is_Integer for index in definition.index):
+        return f"{definition.name}[{', '.join(map(str, definition.index))}]"
+    return definition.name
+
+
+def defined_by(scope: Scope, node: tree.Node, left: sp.Expr, right: sp.Expr, line: int) -> Definition | None:
+    """What `left = right` would define. None where the left side is neither a symbol nor a call with plain symbols."""
+    from torchstone.prove.scope import Definition
+
+    match left:
+        case sp.Symbol() if _is_a_name(node):
+            return Definition(left.name, right, line, special=bool(right.is_number))
+        case sp.Indexed() if all(i.is_Integer or i.is_Symbol for i in left.indices):
+            return Definition(str(left.base), right, line, (), tuple(left.indices))
+        case sp.IndexedBase() if isinstance(right, sp.Function):
+            index = sp.Symbol("i", integer=True)
+            return Definition(str(left), Component(right, index), line, (), (index,))
+        case Component():
+            call, *index = left.args
+            if all(_is_parameter(a) for a in call.args) and all(i.is_Symbol for i in index):
+                return Definition(call.func.__name__, right, line, tuple(call.args), tuple(index))
+        case sp.Function() if isinstance(left, sp.core.function.AppliedUndef) and _is_a_call(node):
+            if all(_is_parameter(a) for a in left.args) and len(set(left.args)) == len(left.args):
+                return Definition(left.func.__name__, right, line, tuple(left.args))
+    return None
+
+
+def _is_parameter(argument: sp.Expr) -> bool:
+    return isinstance(argument, sp.Symbol | sp.IndexedBase)
+
+
+def _is_a_name(node: tree.Node) -> bool:
+    return is_symbol(node) or isinstance(node, tree.Name | tree.Scripted)
+
+
+def _is_a_call(node: tree.Node) -> bool:
+    return isinstance(node, tree.Row) and len(node.items) == 2 and brackets_of(node.items[1]) is not None
+
+
+def argument(scope: Scope, node: tree.Node) -> sp.Expr | None:
+    """The x of f(x) or f'(x) on a left side: what primes on the right side differentiate by."""
+    if isinstance(node, tree.Row) and len(node.items) == 2:
+        group = brackets_of(node.items[1])
+        if group is not None and len(group.parts) == 1 and isinstance(group.parts[0], tree.Name):
+            name = group.parts[0].name
+            return None if name in scope.letters.vectors else scope.symbol(name)
+    return None
+
+
+def is_given(scope: Scope, statement: tree.Statement) -> bool:
+    """Whether a statement only says what its symbols are: y in (0, 1), x > 0, i != j, sum_i y_i = 1."""
+    if all(sign in ("<", "<=", ">", ">=", "!=") for sign in statement.relations):
+        return all(_is_free(scope, side) or _is_constant(side) for side in statement.sides)
+    if statement.relations == ("in",):
+        side = statement.sides[0]
+        parts = side.parts if isinstance(side, tree.Group) else (side,)
+        return all(_is_free(scope, part) for part in parts)
+    if statement.relations == ("=",) and _is_constant(statement.sides[1]):
+        match statement.sides[0]:
+            case tree.Row(items=(tree.Big(kind="sum"), tree.Scripted(base=tree.Name(name=name)) as term)):
+                return name in scope.letters.vectors and name not in scope.definitions and term.superscript is None
+    return False
+
+
+def _is_free(scope: Scope, node: tree.Node | None) -> bool:
+    """Whether a node is a symbol, or a component, that nothing is known of."""
+    match node:
+        case tree.Name(name=name):
+            return name not in scope.definitions and name not in KNOWN
+        case tree.Scripted(base=tree.Name(name=name), superscript=None, primes=0):
+            return name not in scope.definitions and not scope.has_meaning(scope.symbol(name))
+    return False
+
+
+def _is_constant(node: tree.Node | None) -> bool:
+    match node:
+        case tree.Number():
+            return True
+        case tree.Name(name="pi" | "e" | "infinity"):
+            return True
+        case tree.Sum(terms=terms):
+            return all(_is_constant(term) for _, term in terms)
+        case tree.Fraction(top=top, bottom=bottom):
+            return _is_constant(top) and _is_constant(bottom)
+    return False
+
+
+def domain(reader: Reader, node: tree.Node) -> tuple[sp.Set, str]:
+    """The set after "in", and how it is called."""
+    match node:
+        case tree.Interval(opening="{", ends=ends):
+            numbers = [reader.read(end) for end in ends]
+            return sp.FiniteSet(*numbers), "{" + ", ".join(map(plain, numbers)) + "}"
+        case tree.Interval(opening=opening, ends=(low, high), closing=closing):
+            a, b = reader.scope.settled(reader.read(low)), reader.scope.settled(reader.read(high))
+            left, right = opening in "(]" or a == -sp.oo, closing in ")[" or b == sp.oo
+            return sp.Interval(
+                a, b, left, right
+            ), f"{'(' if left else '['}{plain(a)}, {plain(b)}{')' if right else ']'}"
+        case tree.Name(name="R" | "reals") | tree.Scripted(base=tree.Name(name="R")):
+            return sp.S.Reals, "the reals"
+        case tree.Name(name="N"):
+            return sp.S.Naturals0, "the natural numbers"
+        case tree.Name(name="Z"):
+            return sp.S.Integers, "the integers"
+    raise tree.LatexError("expected an interval such as (0, 1) or a set such as {0, 1}", node.at)
+
+
+__all__ = ["Prime", "argument", "defined_by", "domain", "is_given", "key"]
