@@ -1,0 +1,137 @@
+"""The verdict on a claim: refuted by a point, proven, or neither."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sympy as sp
+
+from torchstone.judge.proof import prove
+from torchstone.judge.refute import DIGITS, Evidence, Search
+from torchstone.judge.values import UnsupportedError
+from torchstone.judge.verdict import Claim, Verdict
+
+_FIRST_POINTS = 16  # before a proof is tried
+_MOST_POINTS = 40  # where there is none
+_ATTEMPTS = 400
+
+
+class _TimeUp(BaseException):
+    """Not an Exception: nothing in between may swallow it."""
+
+
+def judge(claim: Claim, seconds: float = 4.0) -> Verdict:
+    r"""Whether a claim is so: refuted, proven, agrees at every point that was tried, or unknown.
+
+    A refutation is an exact point at which ball arithmetic tells the two sides apart. A proof is an exact zero test of
+    their difference. After `seconds` the verdict is what is known by then. Never raises for an expression it cannot
+    handle: that is unknown, with the reason.
+
+    >>> import sympy as sp
+    >>> x, y = sp.symbols("x y", real=True)
+    >>> judge(Claim(sp.sin(2 * x), 2 * sp.sin(x) * sp.cos(x))).outcome
+    'proven'
+    >>> judge(Claim((x + y) ** 2, x**2 + y**2)).counterexample
+    Counterexample(point={'x': '1', 'y': '1'}, left='4', right='2')
+    """
+    evidence = Evidence()
+    deadline = time.monotonic() + seconds
+    try:
+        with _limit(seconds):
+            return _judge(claim, deadline, evidence)
+    except _TimeUp:
+        if evidence.agreed:
+            return _agrees(claim, evidence, f"; a proof was not found within {seconds:g} s")
+        return Verdict("unknown", f"not decided within {seconds:g} s")
+    except RecursionError:
+        return Verdict("unknown", "the expression is nested too deeply")
+    except (MemoryError, OverflowError):
+        return Verdict("unknown", "the numbers grow too large")
+    except Exception as error:
+        return Verdict("unknown", f"{type(error).__name__}: {error}".splitlines()[0][:200])
+
+
+def _judge(claim: Claim, deadline: float, evidence: Evidence) -> Verdict:
+    claim = prepared(claim)
+    sides = (claim.left, claim.right)
+    if any(side.has(sp.nan, sp.zoo, sp.oo, -sp.oo) and not side.has(sp.Sum, sp.Product) for side in sides):
+        return Verdict("unknown", "a side has no finite value")
+    unsupported = None
+    search = None
+    try:
+        search = Search(claim)
+        search.evidence = evidence
+        half = time.monotonic() + (deadline - time.monotonic()) / 2
+        search.go_on(_FIRST_POINTS, _ATTEMPTS, half)
+    except UnsupportedError as error:
+        unsupported = str(error)
+    if evidence.counterexample is not None:
+        return Verdict("refuted", "the sides differ at a point", evidence.counterexample)
+    if claim.relation == "=" and claim.left == claim.right:
+        return Verdict("proven", "the two sides are identical")
+    if unsupported is not None or search is None:
+        return Verdict("unknown", unsupported or "no points")
+    if not evidence.agreed:
+        return Verdict("unknown", _no_point(evidence))
+    method = prove(claim, evidence.points, deadline)
+    if method is not None:
+        return Verdict("proven", method)
+    search.go_on(_MOST_POINTS, _ATTEMPTS, deadline)
+    if evidence.counterexample is not None:
+        return Verdict("refuted", "the sides differ at a point", evidence.counterexample)
+    return _agrees(claim, evidence, "")
+
+
+def prepared(claim: Claim) -> Claim:
+    """The claim with exact numbers for decimals, and with given values put in."""
+    exact = {
+        number: sp.Rational(str(number))
+        for part in (claim.left, claim.right, *claim.given)
+        for number in part.atoms(sp.Float)
+    }
+    left, right = (sp.sympify(side).xreplace(exact) for side in (claim.left, claim.right))
+    given = [sp.sympify(each).xreplace(exact) for each in claim.given]
+    for each in list(given):
+        for name, value in ((each.lhs, each.rhs), (each.rhs, each.lhs)) if isinstance(each, sp.Eq) else ():
+            if isinstance(name, sp.Symbol) and name not in value.free_symbols and name not in claim.domains:
+                given.remove(each)
+                left, right, *given = [part.subs(name, value) for part in (left, right, *given)]
+                break
+    return Claim(left, right, claim.relation, claim.domains, tuple(each for each in given if each != sp.true))
+
+
+def _agrees(claim: Claim, evidence: Evidence, why: str) -> Verdict:
+    points = "1 point" if evidence.agreed == 1 else f"{evidence.agreed} points"
+    digits = f", to {DIGITS} digits" if claim.relation in ("=", "<=", ">=") else ""
+    return Verdict("agrees", f"at {points} of the domain{digits}{why}")
+
+
+def _no_point(evidence: Evidence) -> str:
+    if evidence.undecided > evidence.undefined:
+        return "the numbers are too large or too close to tell at every point that was tried"
+    return "no point was found at which both sides have a real value"
+
+
+@contextmanager
+def _limit(seconds: float) -> Iterator[None]:
+    """Raises _TimeUp after so many seconds, where the platform and the thread allow it."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def time_up(*_: Any) -> None:
+        raise _TimeUp
+
+    started = time.monotonic()
+    handler = signal.signal(signal.SIGALRM, time_up)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3), 0.1)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+        if left:  # somebody else's alarm was running: let it go on
+            signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - started), 1e-3), interval)
