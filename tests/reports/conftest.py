@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from torchstone.compare.result import Accuracy, Comparison, Cost, Curve, Row, Training, Trajectory
 from torchstone.report.html import page
 
+VOID = {"meta", "link", "br", "hr", "img", "input"}
 ENVIRONMENT = {"Python": "3.12.8", "system": "Linux x86_64", "processor": "Some CPU at 2.1 GHz", "threads": "2"}
 LOSSES = (
     "L1Loss",
@@ -219,3 +221,44 @@ def sample_page(sample):
 @pytest.fixture(scope="session")
 def trouble_page(trouble):
     return page(trouble)
+
+
+class Document(HTMLParser):
+    """Every element with its attributes, and all text; raises where tags don't nest."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.open, self.text = [], [], []
+        self.feed(text)
+        self.close()
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag, attrs):
+        names = [name for name, _ in attrs]
+        assert len(names) == len(set(names)), f"an attribute twice in {tag}"
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.text.append(data)
+
+    def values(self, attribute):
+        return [attributes[attribute] for _, attributes in self.elements if attribute in attributes]
+
+    def tags(self):
+        return {tag for tag, _ in self.elements}
+
+
+@pytest.fixture(scope="session")
+def document():
+    """Reads a page."""
+    return Document

@@ -2,50 +2,13 @@
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
 
 from torchstone.compare.result import Comparison
 from torchstone.report.html import contents, page, table, verdict
 
-VOID = {"meta", "link", "br", "hr", "img", "input"}
 EMPTY = Comparison(rows=(), torch="2.13.0")
-
-
-class Document(HTMLParser):
-    """Every element with its attributes, and all text; raises where tags don't nest."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.elements, self.open, self.text = [], [], []
-        self.feed(text)
-        self.close()
-        assert not self.open, f"never closed: {self.open}"
-
-    def handle_starttag(self, tag, attrs):
-        names = [name for name, _ in attrs]
-        assert len(names) == len(set(names)), f"an attribute twice in {tag}"
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if "style" not in self.open:
-            self.text.append(data)
-
-    def values(self, attribute):
-        return [attributes[attribute] for _, attributes in self.elements if attribute in attributes]
-
-    def tags(self):
-        return {tag for tag, _ in self.elements}
 
 
 @pytest.fixture(params=["sample", "trouble", "empty"])
@@ -56,39 +19,39 @@ def either(request, sample, sample_page, trouble, trouble_page):
     ]
 
 
-def test_every_row_has_a_section_and_every_link_leads_somewhere(either):
+def test_every_row_has_a_section_and_every_link_leads_somewhere(document, either):
     comparison, text = either
-    document = Document(text)
-    ids = document.values("id")
+    found = document(text)
+    ids = found.values("id")
     assert len(ids) == len(set(ids))
-    links = [target for target in document.values("href") if target.startswith("#")]
+    links = [target for target in found.values("href") if target.startswith("#")]
     assert {target[1:] for target in links} <= set(ids)
     for attribute in ("clip-path", "aria-labelledby"):
-        used = {value.removeprefix("url(#").removesuffix(")") for value in document.values(attribute)}
+        used = {value.removeprefix("url(#").removesuffix(")") for value in found.values(attribute)}
         assert used <= set(ids)
-    articles = [attributes["id"] for tag, attributes in document.elements if tag == "article"]
+    articles = [attributes["id"] for tag, attributes in found.elements if tag == "article"]
     assert len(articles) == len(comparison.rows)
     assert {f"#{anchor}" for anchor in articles} <= set(links)
 
 
-def test_the_page_needs_nothing_but_itself(either):
+def test_the_page_needs_nothing_but_itself(document, either):
     _, text = either
-    document = Document(text)
-    assert document.tags().isdisjoint({"script", "link", "img", "iframe", "object", "base", "form"})
-    assert all(target.startswith("#") for target in document.values("href") + document.values("src"))
-    assert not [name for _, attributes in document.elements for name in attributes if name.startswith("on")]
+    found = document(text)
+    assert found.tags().isdisjoint({"script", "link", "img", "iframe", "object", "base", "form"})
+    assert all(target.startswith("#") for target in found.values("href") + found.values("src"))
+    assert not [name for _, attributes in found.elements for name in attributes if name.startswith("on")]
     assert "@import" not in text
     assert all(target.startswith("#") for target in re.findall(r"url\(\s*['\"]?([^)'\"]*)", text))
     assert not re.findall(r"https?://", text)
 
 
-def test_names_and_sentences_never_become_markup(trouble, trouble_page):
+def test_names_and_sentences_never_become_markup(document, trouble, trouble_page):
     hostile = trouble.rows[0].name
     for text in (trouble_page, table(trouble)):
-        document = Document(text)
-        assert "script" not in document.tags()
-        assert "i" not in document.tags()
-        shown = "".join(document.text)
+        found = document(text)
+        assert "script" not in found.tags()
+        assert "i" not in found.tags()
+        shown = "".join(found.text)
         assert hostile in shown
         assert trouble.rows[0].problems[1] in shown
 
@@ -121,16 +84,16 @@ def test_the_page_is_small_and_the_same_every_time(sample, sample_page):
     assert page(few) == page(few)
 
 
-def test_the_numbers_are_there_for_people(sample_page):
-    shown = " ".join("".join(Document(sample_page).text).split())
+def test_the_numbers_are_there_for_people(document, sample_page):
+    shown = " ".join("".join(document(sample_page).text).split())
     for text in ("2.4e7", "3 not finite", "1.40×", "65.5 k", "3.2e-16", "8 MB", "float16", "input = 1.5, target = 0"):
         assert text in shown
     for word in ("Unit in the last place", "NaN or infinity although", "divided by PyTorch", "budget"):
         assert word in shown
 
 
-def test_problems_stand_at_the_top_and_in_their_section(trouble, trouble_page):
-    shown = "".join(Document(trouble_page).text)
+def test_problems_stand_at_the_top_and_in_their_section(document, trouble, trouble_page):
+    shown = "".join(document(trouble_page).text)
     wrong = [row for row in trouble.rows if not row.ok]
     assert shown.count("It is wrong.") == 2 * len(wrong)
     assert shown.count("It is noted.") == len(trouble.rows)
@@ -139,13 +102,13 @@ def test_problems_stand_at_the_top_and_in_their_section(trouble, trouble_page):
 
 
 @pytest.mark.parametrize("kept", [0, 1, 5])
-def test_the_fragment_has_a_row_for_each_and_brings_no_page_with_it(sample, kept):
+def test_the_fragment_has_a_row_for_each_and_brings_no_page_with_it(document, sample, kept):
     text = table(replace(sample, rows=sample.rows[-kept:] if kept else ()))
-    document = Document(text)
-    assert document.tags().isdisjoint({"html", "head", "body", "script", "a"})
-    assert not document.values("id")
-    assert document.elements[0] == ("div", {"class": "torchstone"})
-    assert [each["scope"] for tag, each in document.elements if tag == "th"].count("row") == kept
+    found = document(text)
+    assert found.tags().isdisjoint({"html", "head", "body", "script", "a"})
+    assert not found.values("id")
+    assert found.elements[0] == ("div", {"class": "torchstone"})
+    assert [each["scope"] for tag, each in found.elements if tag == "th"].count("row") == kept
     rules = re.search(r"<style>(.*?)</style>", text, re.S)[1].strip().splitlines()
     assert all(rule.startswith(".torchstone") for rule in rules)
 

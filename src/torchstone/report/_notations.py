@@ -42,6 +42,7 @@ class Notation(ABC):
 
     inline: int  # the least level of a factor, and of what stands after d/dx or a sum sign
     column: int  # of the tables above
+    space: str  # between d/dx and what it is of
 
     @abstractmethod
     def symbol(self, name: str, bold: bool = False) -> str:
@@ -133,7 +134,7 @@ def split_name(name: str) -> tuple[str, list[str], list[str]]:
 class Latex(Notation):
     """LaTeX, in the strict form that `prove` reads."""
 
-    inline, column = FRACTION, 0
+    inline, column, space = FRACTION, 0, r" \, "
 
     def _word(self, name: str) -> str:
         if name in _LETTERS:
@@ -194,15 +195,18 @@ class Latex(Notation):
         return r"\begin{cases} " + r" \\ ".join(lines) + r" \end{cases}"
 
 
-_SUPERSCRIPTS = str.maketrans("0123456789+-()=abcdefghijklmnoprstuvwxyzT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾⁼ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻᵀ")
-_SUBSCRIPTS = str.maketrans("0123456789+-()=aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎₌ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
+_SUPERSCRIPTS = str.maketrans(
+    "0123456789+-abcdefghijklmnoprstuvwxyzABDEGHIJKLMNOPRTUVW",
+    "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻᴬᴮᴰᴱᴳᴴᴵᴶᴷᴸᴹᴺᴼᴾᴿᵀᵁⱽᵂ",
+)
+_SUBSCRIPTS = str.maketrans("0123456789+-=aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
 _LONGEST_SUPERSCRIPT = 6
 
 
 class Unicode(Notation):
     """One line for a terminal: σ(x)·(1 - σ(x)), e⁻ˣ/(1 + e⁻ˣ)², ∂L/∂zᵢ."""
 
-    inline, column = POWER, 1
+    inline, column, space = POWER, 1, " "
 
     def _word(self, name: str) -> str:
         return _LETTERS.get(name, name)
@@ -245,6 +249,9 @@ class Unicode(Notation):
         return "" if coefficient and (letter or right.text.startswith("(")) else "·"
 
     def big(self, kind: str, lower: str, upper: str) -> str:
+        below, above = _small(lower, _SUBSCRIPTS), _small(upper, _SUPERSCRIPTS)
+        if below and (above or not upper):
+            return f"{_BIG[kind][1]}{below}{above}"
         bounds = f"{lower}..{upper}" if upper else lower
         return f"{_BIG[kind][1]}[{bounds.replace(' ', '')}]"
 

@@ -22,7 +22,7 @@ def latex(expression: sp.Basic) -> str:
     >>> print(latex(1 / (1 + sp.exp(-x))))
     \frac{1}{1 + e^{-x}}
     >>> print(latex(sp.Derivative(sp.tanh(w * x + 3), w)))
-    \frac{\partial}{\partial w_1} \tanh(w_1 x + 3)
+    \frac{\partial}{\partial w_1} \, \tanh(w_1 x + 3)
     """
     return _Writer(Latex()).piece(expression).text
 
@@ -159,7 +159,7 @@ class _Writer:
         if atom:
             return Piece(self.n.fraction(Piece(f"{top}{space}{self.text(body)}"), Piece(bottom)).text, FRACTION)
         operator = self.n.fraction(Piece(top), Piece(bottom)).text
-        return Piece(f"{operator} {self.n.at_least(self.piece(body), self.n.inline)}", PREFIX)
+        return Piece(operator + self.n.space + self.n.at_least(self.piece(body), self.n.inline), PREFIX)
 
     def slope(self, derivative: sp.Derivative, place: sp.Basic) -> Piece:
         """A derivative of an unknown function at a place: f'(g(x))."""

@@ -5,20 +5,17 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import jinja2
 
 from torchstone.compare.result import Accuracy, Comparison, Cost, Row
 from torchstone.report import numbers
+from torchstone.report.pages import environment
 
 if TYPE_CHECKING:
     from torchstone.report.plots import Picture
 
 GROUPS = {"loss": "Losses", "activation": "Activations", "optimizer": "Optimizers"}
 
-_TEMPLATES = Path(__file__).with_name("templates")
 _PLOTTED_FORMAT = "float32"
 
 
@@ -81,23 +78,17 @@ def contents(comparison: Comparison) -> str:
 
 
 def _render(template: str, comparison: Comparison, entries: Sequence[Entry], **more: object) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
+    pages = environment()
+    pages.filters.update(
         {
             name: getattr(numbers, name)
             for name in ("ulp", "ratio", "distance", "size", "memory", "seconds", "plain", "point")
         }
     )
-    environment.globals.update(verdict=verdict, contents=contents, shared_sizes=_shared_sizes)
+    pages.globals.update(verdict=verdict, contents=contents, shared_sizes=_shared_sizes)
     groups = [(kind, title, [entry for entry in entries if entry.row.kind == kind]) for kind, title in GROUPS.items()]
     shown = [group for group in groups if group[2]]
-    return environment.get_template(template).render(comparison=comparison, groups=shown, **more)
+    return pages.get_template(template).render(comparison=comparison, groups=shown, **more)
 
 
 def _anchored(rows: Sequence[Row]) -> Iterator[tuple[Row, str]]:
