@@ -1,5 +1,6 @@
 """The two ways in which formulas are written: LaTeX, and one line of Unicode. `formulas` decides what is written."""
 
+import re
 import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -124,10 +125,10 @@ class Notation(ABC):
 def split_name(name: str) -> tuple[str, list[str], list[str]]:
     """A name's letter, accents and subscripts.
 
-    >>> split_name("y_hat"), split_name("w_1"), split_name("m_hat_t")
-    (('y', ['hat'], []), ('w', [], ['1']), ('m', ['hat'], ['t']))
+    >>> split_name("y_hat"), split_name("w_1"), split_name("w1"), split_name("m_hat_t")
+    (('y', ['hat'], []), ('w', [], ['1']), ('w', [], ['1']), ('m', ['hat'], ['t']))
     """
-    base, *scripts = name.rstrip("_").split("_")
+    base, *scripts = re.sub(r"^([^\W\d_]+)(\d+)", r"\1_\2", name).strip("_").split("_")
     return base, [each for each in scripts if each in ACCENTS], [each for each in scripts if each not in ACCENTS]
 
 
@@ -200,7 +201,7 @@ _SUPERSCRIPTS = str.maketrans(
     "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻᴬᴮᴰᴱᴳᴴᴵᴶᴷᴸᴹᴺᴼᴾᴿᵀᵁⱽᵂ",
 )
 _SUBSCRIPTS = str.maketrans("0123456789+-=aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
-_LONGEST_SUPERSCRIPT = 6
+_LONGEST_SUPERSCRIPT, _LONGEST_EXPONENT = 6, 12
 
 
 class Unicode(Notation):
@@ -237,8 +238,9 @@ class Unicode(Notation):
         return f"{base}^{self.at_least(exponent, ATOM)}"
 
     def exponential(self, exponent: Piece) -> Piece:
-        text = self.raised("e", exponent)
-        return Piece(f"exp({exponent.text})") if text.startswith("e^(") else Piece(text, POWER)
+        if len(exponent.text) > _LONGEST_EXPONENT:
+            return Piece(f"exp({exponent.text})")
+        return Piece(self.raised("e", exponent), POWER)
 
     def root(self, body: Piece) -> Piece:
         return Piece(f"√{self.at_least(body, ATOM)}")

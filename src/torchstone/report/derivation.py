@@ -2,6 +2,7 @@
 
 import json as encoder
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import sympy as sp
@@ -54,6 +55,11 @@ def givens(derivation: Derivation) -> list[sp.Basic]:
     return [*derivation.given, *domains]
 
 
+def definitions(derivation: Derivation) -> dict[sp.Basic, sp.Basic]:
+    """What the derivation's symbols stand for."""
+    return {each.lhs: each.rhs for each in derivation.given if isinstance(each, sp.Eq) and each.lhs.is_Symbol}
+
+
 def render(derivation: Derivation, console: Console) -> None:
     """Print it."""
     show(_lines(derivation, console.width), console)
@@ -65,18 +71,19 @@ def text(derivation: Derivation) -> str:
 
 
 def _lines(derivation: Derivation, width: int = WIDTH) -> Iterator[Text]:
+    known = definitions(derivation)
     yield from folded(said(derivation.title, "bold"), width)
     yield Text()
     for number, given in enumerate(givens(derivation)):
         label = said("" if number else "given", "dim")
         label.pad_right(7 - len(label))
-        yield from folded(label.append_text(said(formulas.unicode(given))), width, 0, 9)
+        yield from folded(label.append_text(said(formulas.unicode(given, known))), width, 0, 9)
     if derivation.given or derivation.domains:
         yield Text()
     for chain in derivation.chains:
         if chain.heading:
             yield from folded(said(chain.heading, "bold"), width)
-        for laid_out in beside([_row_of(line) for line in lines(chain)], width, 2, _ROOM):
+        for laid_out in beside([_row_of(line, known) for line in lines(chain)], width, 2, _ROOM):
             yield from laid_out
         yield Text()
     for reference in derivation.references:
@@ -86,9 +93,9 @@ def _lines(derivation: Derivation, width: int = WIDTH) -> Iterator[Text]:
     yield from folded(said(outcome(derivation), "bold green" if derivation.proven else "bold red"), width)
 
 
-def _row_of(line: Line) -> Row:
+def _row_of(line: Line, known: formulas.Definitions) -> Row:
     label = Text("  = " if line.continues else "")
-    formula = said(formulas.unicode(line.expression))
+    formula = said(formulas.unicode(line.expression, known))
     if line.mark is GIVEN:
         return Row(label, formula, said(line.remark, "dim"))
     return Row(label, formula, Text.assemble((line.mark.sign, line.mark.style), " ", (clean(line.remark), "dim")))
@@ -116,7 +123,7 @@ def latex(derivation: Derivation) -> str:
         blocks.append("\\[ " + r" \qquad ".join(map(formulas.latex, givens(derivation))) + " \\]")
     for chain in derivation.chains:
         heading = [f"% {' '.join(clean(chain.heading).split())}"] if chain.heading else []
-        blocks.append("\n".join([*heading, r"\begin{align*}", *_rows(chain), r"\end{align*}"]))
+        blocks.append("\n".join([*heading, r"\begin{align*}", *_rows(chain, definitions(derivation)), r"\end{align*}"]))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -129,30 +136,32 @@ def markdown(derivation: Derivation) -> str:
     for chain in derivation.chains:
         if chain.heading:
             parts.append(f"## {_prose(chain.heading)}")
-        parts.append("\n".join(["$$", r"\begin{aligned}", *_rows(chain), r"\end{aligned}", "$$"]))
+        parts.append(
+            "\n".join(["$$", r"\begin{aligned}", *_rows(chain, definitions(derivation)), r"\end{aligned}", "$$"])
+        )
     parts.append(outcome(derivation))
     parts += [_prose(reference) for reference in derivation.references]
     return "\n\n".join(parts) + "\n"
 
 
-def _rows(chain: Chain) -> list[str]:
+def _rows(chain: Chain, known: formulas.Definitions) -> list[str]:
     rows = []
     shown = list(lines(chain))
     if chain.left is not None and len(shown) > 1 and shown[1].continues:
-        rows.append(_row(formulas.latex(shown[0].expression), shown[1]))
+        rows.append(_row(formulas.latex(shown[0].expression, known), shown[1], known))
         shown = shown[2:]
     for line in shown:
-        rows.append(_row("", line))
+        rows.append(_row("", line, known))
     return [row + r" \\" for row in rows[:-1]] + rows[-1:]
 
 
-def _row(left: str, line: Line) -> str:
+def _row(left: str, line: Line, known: formulas.Definitions) -> str:
     note = f" && \\text{{{_words(line.remark)}}}" if line.remark else ""
-    body = formulas.latex(line.expression)
+    body = formulas.latex(line.expression, known)
     if line.continues:
         return f"{left} &= {body}{note}".strip()
     if isinstance(line.expression, sp.Eq):
-        body = f"{formulas.latex(line.expression.lhs)} &= {formulas.latex(line.expression.rhs)}"
+        body = " &= ".join(formulas.latex(side, known) for side in line.expression.args)
     return body + note
 
 
@@ -186,7 +195,7 @@ def json(derivation: Derivation) -> str:
             {
                 "heading": chain.heading,
                 "left": None if chain.left is None else str(chain.left),
-                "steps": [_step(step) for step in chain.steps],
+                "steps": [_step(step, definitions(derivation)) for step in chain.steps],
             }
             for chain in derivation.chains
         ],
@@ -196,10 +205,10 @@ def json(derivation: Derivation) -> str:
     return encoder.dumps(content, indent=2) + "\n"
 
 
-def _step(step: Step) -> dict[str, Any]:
+def _step(step: Step, known: formulas.Definitions) -> dict[str, Any]:
     return {
         "expression": str(step.expression),
-        "latex": formulas.latex(step.expression),
+        "latex": formulas.latex(step.expression, known),
         "rule": step.rule,
         "because": step.because,
         "verdict": step.verdict.outcome if step.verdict else None,
@@ -228,7 +237,7 @@ def _page(template: str, derivation: Derivation) -> str:
             derivation=derivation,
             chains=chains,
             givens=givens(derivation),
-            latex=formulas.latex,
+            latex=partial(formulas.latex, definitions=definitions(derivation)),
             outcome=outcome(derivation),
         )
     )

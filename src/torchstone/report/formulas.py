@@ -5,43 +5,62 @@ sorted again as in a textbook: 1 + e^{-x}, 2x + 3, y (1 - y).
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
 from sympy.printing.conventions import requires_partial
 
-from torchstone.report._notations import ATOM, FRACTION, POWER, PREFIX, PRODUCT, SUM, Latex, Notation, Piece, Unicode
+from torchstone.report._notations import (
+    ATOM,
+    FRACTION,
+    POWER,
+    PREFIX,
+    PRODUCT,
+    SUM,
+    Latex,
+    Notation,
+    Piece,
+    Unicode,
+    split_name,
+)
+
+Definitions = Mapping[sp.Basic, sp.Basic]
 
 
-def latex(expression: sp.Basic) -> str:
+def latex(expression: sp.Basic, definitions: Definitions = MappingProxyType({})) -> str:
     r"""LaTeX, in the strict form that `torchstone prove` reads.
 
-    >>> x, w = sp.Symbol("x"), sp.Symbol("w_1")
+    `definitions` tell what symbols stand for: with u = w x + b, the derivative of u by b is a partial one.
+
+    >>> x, w, u = sp.symbols("x w_1 u")
     >>> print(latex(1 / (1 + sp.exp(-x))))
     \frac{1}{1 + e^{-x}}
     >>> print(latex(sp.Derivative(sp.tanh(w * x + 3), w)))
     \frac{\partial}{\partial w_1} \, \tanh(w_1 x + 3)
+    >>> print(latex(sp.Derivative(u, x, evaluate=False), {u: w * x}))
+    \frac{\partial u}{\partial x}
     """
-    return _Writer(Latex()).piece(expression).text
+    return _Writer(Latex(), definitions).piece(expression).text
 
 
-def unicode(expression: sp.Basic) -> str:
+def unicode(expression: sp.Basic, definitions: Definitions = MappingProxyType({})) -> str:
     """One line for a terminal.
 
     >>> x, y = sp.symbols("x y")
     >>> unicode(sp.exp(-x) / (1 + sp.exp(-x)) ** 2), unicode(y * (1 - y)), unicode(sp.exp(2 * x + 3))
     ('e⁻ˣ/(1 + e⁻ˣ)²', 'y·(1 - y)', 'e²ˣ⁺³')
     """
-    return _Writer(Unicode()).piece(expression).text
+    return _Writer(Unicode(), definitions).piece(expression).text
 
 
 class _Writer:
     """Writes an expression in a notation."""
 
-    def __init__(self, notation: Notation) -> None:
-        self.n = notation
+    def __init__(self, notation: Notation, definitions: Definitions) -> None:
+        self.n, self.definitions = notation, definitions
 
     def piece(self, expression: sp.Basic) -> Piece:
         """The expression as a piece, written as the nearest class of the table that it is a kind of."""
@@ -67,7 +86,13 @@ class _Writer:
     def indexed(self, element: sp.Indexed) -> Piece:
         texts = [self.text(index) for index in element.indices]
         together = "" if all(len(text) == 1 for text in texts) else ","
-        return Piece(self.n.subscripted(self.n.symbol(str(element.base.label)), together.join(texts)))
+        label = str(element.base.label)
+        call = _CALL.fullmatch(label)  # of a vector: softmax(z)_i
+        if call:
+            base = self.n.function(call[1]) + self.n.bracketed(self.n.symbol(call[2], bold=True))
+        else:
+            base = self.n.symbol(label)
+        return Piece(self.n.subscripted(base, together.join(texts)))
 
     def integer(self, number: sp.Integer) -> Piece:
         return Piece(str(number), ATOM if number >= 0 else SUM)
@@ -146,8 +171,7 @@ class _Writer:
         if _is_slope(derivative, variables[0][0]) and not variables[0][0].is_Symbol:
             return self.slope(derivative, variables[0][0])
         atom = isinstance(body, sp.Symbol | sp.Indexed) and body != variables[0][0]
-        several = any(isinstance(each, sp.Indexed) or "_" in str(each) for each, _ in variables)
-        partial = several if atom else requires_partial(derivative)
+        partial = self.is_partial(body, [each for each, _ in variables]) if atom else requires_partial(derivative)
         d = ("\\partial", "∂")[self.n.column] if partial else "d"
         space = " " if partial and isinstance(self.n, Latex) else ""
         order = sum(count for _, count in variables)
@@ -160,6 +184,16 @@ class _Writer:
             return Piece(self.n.fraction(Piece(f"{top}{space}{self.text(body)}"), Piece(bottom)).text, FRACTION)
         operator = self.n.fraction(Piece(top), Piece(bottom)).text
         return Piece(operator + self.n.space + self.n.at_least(self.piece(body), self.n.inline), PREFIX)
+
+    def is_partial(self, symbol: sp.Basic, variables: Sequence[sp.Basic]) -> bool:
+        """Whether what a symbol stands for holds other variables too; a guess by the names where nothing is known."""
+        meaning = self.definitions.get(symbol)
+        for _ in self.definitions:
+            if meaning is not None and not set(variables) & meaning.free_symbols:
+                meaning = meaning.xreplace(dict(self.definitions))
+        if meaning is not None and set(variables) <= meaning.free_symbols:
+            return len(meaning.free_symbols) > 1
+        return any(isinstance(each, sp.Indexed) or split_name(str(each))[2] for each in variables)
 
     def slope(self, derivative: sp.Derivative, place: sp.Basic) -> Piece:
         """A derivative of an unknown function at a place: f'(g(x))."""
@@ -266,6 +300,7 @@ def _is_slope(derivative: sp.Basic, variable: sp.Basic) -> bool:
     return derivative.expr.args == (variable,) and {each for each, _ in derivative.variable_count} == {variable}
 
 
+_CALL = re.compile(r"(\w+)\((\w+)\)")
 _ELEMENTARY = (sp.sin, sp.cos, sp.tan, sp.sinh, sp.cosh, sp.tanh)
 _NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "Max": "max", "Min": "min", "Heaviside": "H"}
 
@@ -302,7 +337,8 @@ def _quotients(product: sp.Mul) -> list[tuple[list[sp.Basic], list[sp.Basic]]]:
     factors = sorted(product.as_ordered_factors(), key=_place) if canonical else product.args
     groups: list[tuple[list[sp.Basic], list[sp.Basic]]] = [([], [])]
     for factor in factors:
-        if factor.is_Mul or (not canonical and groups[-1][1] and not _is_below(factor)):
+        apart = factor.is_Mul and any(map(_is_below, factor.args)) and not _is_below(factor)
+        if apart or (not canonical and groups[-1][1] and not _is_below(factor)):
             groups.append(([], []))
         top, bottom = groups[-1]
         if factor.is_Rational and not factor.is_Integer and canonical:
@@ -312,7 +348,7 @@ def _quotients(product: sp.Mul) -> list[tuple[list[sp.Basic], list[sp.Basic]]]:
             bottom.append(_inverse(factor))
         else:
             top.append(factor)
-        if factor.is_Mul:
+        if apart:
             groups.append(([], []))
     return [group for group in groups if group[0] or group[1]]
 
@@ -326,9 +362,13 @@ def _place(factor: sp.Basic) -> int:
 
 
 def _is_below(factor: sp.Basic) -> bool:
-    """Whether it stands below a line: a power with a negative number as exponent."""
+    """Whether it stands below a line: a power with a negative number as exponent, or a product of them."""
+    if factor.is_Mul:
+        return all(map(_is_below, factor.args))
     return bool(factor.is_Pow and factor.exp.is_Rational and factor.exp.is_negative)
 
 
-def _inverse(power: sp.Pow) -> sp.Basic:
-    return power.base if power.exp == -1 else sp.Pow(power.base, -power.exp, evaluate=False)
+def _inverse(factor: sp.Basic) -> sp.Basic:
+    if factor.is_Mul:
+        return sp.Mul(*map(_inverse, factor.args), evaluate=False)
+    return factor.base if factor.exp == -1 else sp.Pow(factor.base, -factor.exp, evaluate=False)
