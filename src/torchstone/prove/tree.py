@@ -45,10 +45,22 @@ class Scripted(Node):
 
 @dataclass(frozen=True)
 class Group(Node):
-    """A bracketed expression, or several parted by commas. Braces that are invisible in print leave no Group."""
+    """A bracketed expression, or several parted by commas. Braces that are invisible in print leave no Group.
 
-    bracket: str  # "(", "[", "{" (printed braces), "|" (an absolute value), "||"
+    A part may be a Statement: P(y = 1), [i = j]. One part is Given in p(y | x). The bracket "" holds a list without
+    brackets: x_{i,j}, the lower limit i = 1, i != k, and two conditions of one row of cases.
+    """
+
+    bracket: str  # "(", "[", "{" (printed braces), "|" (an absolute value), "||", "" (none)
     parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Given(Node):
+    """What stands in the brackets of p(y | x), E[y | x]: the only part of their Group."""
+
+    parts: tuple[Node, ...]
+    conditions: tuple[Node, ...]
 
 
 @dataclass(frozen=True)
