@@ -6,8 +6,9 @@ Importing the package loads nothing heavy: each part below is fetched on first u
 from importlib import import_module
 from types import ModuleType
 
-# Bound here and now, since the package torchstone.compare would take the function's name when it is loaded.
+# Bound here and now, since the packages of these names would take the functions' place when they are loaded.
 from torchstone.compare import compare
+from torchstone.derive import derive
 from torchstone.prove import prove
 
 __version__ = "0.1.0"
@@ -20,6 +21,7 @@ __all__ = [
     "assignment",
     "compare",
     "definitions",
+    "derive",
     "losses",
     "optimizers",
     "oracle",

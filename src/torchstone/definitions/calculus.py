@@ -11,6 +11,7 @@ from operator import mul
 from typing import Any
 
 import sympy as sp
+from sympy.core.function import AppliedUndef
 
 
 class D(sp.Derivative):
@@ -180,6 +181,12 @@ def _piecewise(d: D) -> sp.Expr | None:
     return sp.Piecewise(*((D(branch, d.variable), where) for branch, where in d.expr.args))
 
 
+def _unknown(d: D) -> sp.Expr | None:
+    if not isinstance(d.expr, AppliedUndef) or d.expr.args != (d.variable,):
+        return None
+    return sp.Derivative(d.expr, d.variable)
+
+
 @dataclass(frozen=True)
 class Rule:
     """A rule of differentiation: its mathematics, in one line, and the function that applies it."""
@@ -207,6 +214,7 @@ RULES: Mapping[str, Rule] = {
     "exponential": Rule("(e^x)' = e^x;  (a^x)' = a^x log a", _exponential),
     "logarithm": Rule("(log x)' = 1/x", _logarithm),
     "elementary": Rule("sin' = cos, tanh' = 1 - tanh², erf'(x) = 2 e^(-x²)/√π, ...", _elementary),
+    "unknown function": Rule("f(x)' = f'(x)", _unknown),
     "chain": Rule("(f(u))' = f'(u) u'", _chain),
 }
 

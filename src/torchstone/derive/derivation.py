@@ -56,3 +56,38 @@ class Derivation:
     def result(self) -> sp.Basic:
         """The last chain's result."""
         return self.chains[-1].result
+
+    def to_text(self) -> str:
+        """Unicode, as in a terminal."""
+        return self._shown("text")
+
+    def to_latex(self) -> str:
+        """LaTeX, with `align*` environments."""
+        return self._shown("latex")
+
+    def to_markdown(self) -> str:
+        """Markdown with display math."""
+        return self._shown("markdown")
+
+    def to_html(self) -> str:
+        """A fragment of HTML with MathML: no scripts."""
+        return self._shown("html")
+
+    def to_json(self) -> str:
+        """The steps as data."""
+        return self._shown("json")
+
+    def _shown(self, form: str) -> str:
+        from torchstone.report import derivation
+
+        shown: str = getattr(derivation, form)(self)
+        return shown
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def _repr_latex_(self) -> str:
+        return self.to_latex()

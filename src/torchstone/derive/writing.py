@@ -1,0 +1,176 @@
+"""How a derivation is written: line by line, each by a rule; the judge reads it when it is done."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import sympy as sp
+
+from torchstone.definitions.calculus import D, apply, inner, outer, sift
+from torchstone.derive.algebra import IDENTITIES, extended, place, renamed
+from torchstone.derive.derivation import Chain, Derivation, Step
+from torchstone.derive.meaning import Meaning
+
+# Rules that leave derivatives of parts behind come one at a time; the others finish a part, wherever it stands.
+_STRUCTURAL = ("sum", "sum over classes", "piecewise", "factor", "quotient", "product")
+_SILENT = ("constant", "linear", "unknown function")
+
+
+def _words(expression: sp.Basic) -> str:
+    return str(expression)
+
+
+@dataclass
+class Lines:
+    """A chain while it is written. `expression` is its last line."""
+
+    heading: str
+    left: sp.Basic | None
+    where: tuple[sp.Basic, ...] = ()  # definitions that hold in this chain alone: Eq(weight, 1)
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def expression(self) -> sp.Basic:
+        """The last line; before the first, what is derived."""
+        return self.steps[-1].expression if self.steps else self.left
+
+    def then(self, expression: sp.Basic, rule: str, because: str = "") -> "Lines":
+        """Write a line, unless it says the same as the last one."""
+        if expression != self.expression:
+            self.steps.append(Step(expression, rule, because))
+        return self
+
+    def by(self, identity: str, because: str = "") -> "Lines":
+        """Write the line that a named identity gives."""
+        return self.then(IDENTITIES[identity](self.expression), identity, because)
+
+    def extend(self, by: sp.Expr) -> "Lines":
+        """Multiply top and bottom of the fraction by the same, and multiply out."""
+        shown, multiplied = extended(self.expression, by)
+        self.then(shown, "extend the fraction", f"top and bottom times {_words(by)}")
+        return self.then(multiplied, "exponentials", IDENTITIES["exponentials"].mathematics)
+
+    def substitute(self, values: Mapping[sp.Basic, sp.Basic], because: str = "", rule: str = "substitution") -> "Lines":
+        """Put values in, as they are."""
+        because = because or ", ".join(f"{_words(old)} = {_words(new)}" for old, new in values.items())
+        return self.then(place(self.expression, values), rule, because)
+
+    def recognise(self, *pairs: tuple[sp.Expr, sp.Expr]) -> "Lines":
+        """Write names for what they stand for: pairs (expression, name)."""
+        result = self.expression
+        for pattern, name in pairs:
+            result = renamed(result, pattern, name)
+        return self.then(result, "recognise", ", ".join(f"{_words(name)} = {_words(what)}" for what, name in pairs))
+
+    def differentiate(self, known: Mapping[sp.Derivative, sp.Expr] | None = None) -> "Lines":
+        """Apply the rules until no derivative is left: one rule a line, to all places at the same depth.
+
+        `known` holds derivatives that were found before, of functions that have only a name.
+        """
+        while pending := _pending(self.expression):
+            self._one_rule(pending)
+        if known:
+            self.then(self.expression.xreplace(dict(known)), "substitution", "the derivative from above")
+        return self.sift()
+
+    def sift(self) -> "Lines":
+        """Let every δ_jk in a sum over j pick the one with j = k."""
+        result = self.expression.replace(lambda each: isinstance(each, sp.Sum), sift)
+        return self.then(result, "sum over classes", "only the one with equal indices is not 0")
+
+    def _one_rule(self, pending: list[D]) -> None:
+        names = {d: apply(d)[0] for d in pending}
+        chosen = next((names[d] for d in pending if names[d] in _STRUCTURAL), None)
+        taken = [d for d in pending if chosen is None or names[d] == chosen or _is_trivial(d)]
+        becomes = {d: _tidied(apply(d)[1]) if chosen else apply(d)[1] for d in taken}
+        rules = dict.fromkeys(names[d] for d in taken)
+        telling = [name for name in rules if name not in _SILENT] or [name for name in rules if name != "constant"]
+        because = "; ".join(dict.fromkeys(filter(None, (_because(names[d], d) for d in taken))))
+        self.then(self.expression.xreplace(becomes), chosen or ", ".join(telling) or "constant", because)
+
+    def equation(self, left: sp.Expr, right: sp.Expr, rule: str, because: str = "") -> "Lines":
+        """Write an equation on a line of its own."""
+        return self.then(sp.Eq(left, right, evaluate=False), rule, because)
+
+
+def _pending(expression: sp.Basic) -> list[D]:
+    """The derivatives in an expression, from left to right."""
+    return list(dict.fromkeys(each for each in sp.preorder_traversal(expression) if isinstance(each, D)))
+
+
+def _is_trivial(d: D) -> bool:
+    return d.variable == d.expr or apply(d)[0] == "constant"
+
+
+def _tidied(expression: sp.Expr) -> sp.Expr:
+    """Constants have the derivative 0, and factors come out: not worth a line of their own."""
+    if isinstance(expression, sp.Add | sp.Sum | sp.Piecewise):
+        values = {}
+        for d in _pending(expression):
+            name, value = apply(d)
+            if name in ("constant", "factor"):
+                values[d] = value
+        return expression.xreplace(values)
+    return expression
+
+
+def _because(rule: str, d: D) -> str:
+    """What a rule was applied to, in a few words."""
+    if rule == "chain":
+        u = sp.Symbol("u", real=True)
+        if u in d.expr.free_symbols:
+            u = sp.Symbol("v", real=True)
+        outside = outer(d)
+        assert outside is not None
+        return f"outer {_words(outside.expr.xreplace({outside.variable: u}))}, inner {u} = {_words(inner(d))}"
+    if rule == "quotient":
+        f, g = sp.fraction(d.expr, exact=True)
+        return f"f = {_words(f)}, g = {_words(g)}"
+    return ""
+
+
+@dataclass
+class Writing:
+    """A derivation while it is written."""
+
+    name: str
+    title: str
+    given: list[sp.Basic] = field(default_factory=list)
+    domains: dict[sp.Basic, sp.Set] = field(default_factory=dict)
+    references: Iterable[str] = ()
+    chains: list[Lines] = field(default_factory=list)
+
+    def define(self, left: sp.Basic, right: sp.Basic) -> sp.Basic:
+        """State what a name stands for, and give the name."""
+        self.given.append(sp.Eq(left, right, evaluate=False))
+        return left
+
+    def chain(self, heading: str, left: sp.Basic | None = None, where: Iterable[sp.Basic] = ()) -> Lines:
+        """Begin a chain: from `left`, or of equations."""
+        self.chains.append(Lines(heading, left, tuple(where)))
+        return self.chains[-1]
+
+    def done(self) -> Derivation:
+        """The derivation, with the judge's verdict on every line."""
+        return Derivation(
+            name=self.name,
+            title=self.title,
+            chains=tuple(_judged(lines, Meaning([*self.given, *lines.where], self.domains)) for lines in self.chains),
+            given=tuple(self.given),
+            domains=tuple(self.domains.items()),
+            references=tuple(self.references),
+        )
+
+
+def _judged(lines: Lines, meaning: Meaning) -> Chain:
+    steps: list[Step] = []
+    before = lines.left
+    for step in lines.steps:
+        if step.rule in ("given", "convention"):
+            verdict = None
+        elif before is None:
+            verdict = meaning.of_equation(step.expression)
+        else:
+            verdict = meaning.verdict(before, step.expression)
+        steps.append(Step(step.expression, step.rule, step.because, verdict))
+        before = None if lines.left is None else step.expression
+    return Chain(lines.heading, lines.left, tuple(steps))
