@@ -97,7 +97,7 @@ def test_a_fault_of_ours_is_3_and_called_one(capfd, monkeypatch):
     err = capfd.readouterr().err
     assert "Traceback" in err
     assert err.splitlines()[-1] == (
-        "torchstone: this is a fault of torchstone, not of what you compared: KeyError: 'lost'"
+        "torchstone: this is a fault of torchstone, not of what you gave it: KeyError: 'lost'"
     )
 
 

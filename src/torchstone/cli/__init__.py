@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Sequence
 
 # The exit statuses of every command. 0 is success.
-NOT_WITHIN_POLICY = 1
+NOT_RIGHT = 1  # out of policy, refuted, unread, not proven
 WRONG_USAGE = 2
 OUR_FAULT = 3
 INTERRUPTED = 130
@@ -28,6 +28,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         traceback.print_exc()
         fault = f"{type(error).__name__}: {error}"
-        sys.stderr.write(f"torchstone: this is a fault of torchstone, not of what you compared: {fault}\n")
+        sys.stderr.write(f"torchstone: this is a fault of torchstone, not of what you gave it: {fault}\n")
         return OUR_FAULT
     return 0
