@@ -242,6 +242,8 @@ def _call(reader: Reader, head: Head, arguments: list[sp.Expr]) -> sp.Expr:
         return sp.Function(name)(*arguments)
     if name in OF_VECTORS:
         argument = arguments[0]
+        if isinstance(argument, sp.Symbol) and argument.name in scope.letters.vectors:
+            arguments = [argument := sp.IndexedBase(argument.name)]
         if len(arguments) == 1 and isinstance(argument, sp.Indexed) and not argument.indices[0].is_number:
             return Component(sp.Function(name)(argument.base), *argument.indices)
         return sp.Function(name)(*arguments)

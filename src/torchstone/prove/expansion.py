@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _LARGEST_POWER = 5000  # bits of a whole number's power
 _MOST_TERMS = 64
+_MOST_STEPS = 12  # of a recurrence, from its beginning
 _DEEPEST = 40
 
 Names = frozenset[str]
@@ -110,7 +111,11 @@ class Expansion:
         definition = self.scope.definitions.get(name)
         if definition is None or len(definition.index) != len(indices):
             return e.base[indices]
+        if definition.recursive and not (indices[0].is_Integer and 0 < indices[0] <= _MOST_STEPS):
+            return e.base[indices]
         body = self.changed.get(name, definition.body)
+        if definition.recursive:
+            return self.of(put(body, dict(zip(definition.index, indices))), keep)
         return self._substituted(body, dict(zip(definition.index, indices)), keep)
 
     def _substituted(self, body: sp.Expr, values: Mapping[sp.Basic, sp.Basic], keep: Names) -> sp.Expr:
@@ -198,8 +203,8 @@ class Expansion:
 
     def _slope(self, e: Slope, keep: Names) -> sp.Expr:
         body, variable, order = e.args
-        known = self.scope.slopes.get((plain(body), plain(variable), int(order)))
-        if known is not None:
+        known = self.scope.slopes.get((plain(body), plain(variable)))
+        if known is not None and order == 1:
             return self.of(known, keep)
         value = self._differentiated(body, variable, int(order), keep)
         # What was an independent variable here has a meaning outside.
@@ -235,6 +240,9 @@ class Expansion:
 
     def _prime(self, e: Prime, keep: Names) -> sp.Expr:
         call, order = e.args
+        derivative = self.scope.definitions.get(f"{call.func.__name__}'")
+        if derivative is not None and order == 1:
+            return self._substituted(derivative.body, {derivative.parameters[0]: self.of(call.args[0], keep)}, keep)
         place = sp.Symbol(f"{call.func.__name__}_argument", real=True)
         value = self._diff(self.of(call.func(place), keep), place, int(order))
         return put(value, {place: self.of(call.args[0], keep)})
@@ -246,14 +254,51 @@ class Expansion:
         return e
 
     def _known_slopes(self, e: sp.Expr) -> sp.Expr:
-        """du/dx = 2, of a u that is not defined: put in wherever it comes up."""
-        for each in e.atoms(sp.Derivative):
-            if isinstance(each.expr, sp.core.function.AppliedUndef) and len(each.variable_count) == 1:
-                variable, order = each.variable_count[0]
-                known = self.scope.slopes.get((each.expr.func.__name__, plain(variable), int(order)))
-                if known is not None:
-                    e = e.xreplace({each: self.of(known)})
+        """The derivatives of what has no definition, where an equation gave them: du/dx = 2, f'(x) = 3*x."""
+        for each in e.atoms(sp.Derivative, sp.Subs):
+            call, places, order = _unknown_derivative(each)
+            if call is None or order != 1:
+                continue
+            name = call.func.__name__
+            known = self.scope.slopes.get((name, plain(places[0])))
+            function = self.scope.definitions.get(f"{name}'")
+            if known is not None:
+                e = e.xreplace({each: self.of(known)})
+            elif function is not None and len(places) == 1:
+                e = e.xreplace(
+                    {each: self._substituted(function.body, {function.parameters[0]: places[0]}, frozenset())}
+                )
         return e
+
+
+def _unknown_derivative(e: sp.Expr) -> tuple[sp.Expr | None, tuple[sp.Expr, ...], int]:
+    """The unknown function that is differentiated, at what, and how often."""
+    places: tuple[sp.Expr, ...] = ()
+    if isinstance(e, sp.Subs):
+        if not isinstance(e.expr, sp.Derivative) or len(e.point) != 1:
+            return None, (), 0
+        places, e = tuple(e.point), e.expr
+    if not isinstance(e.expr, sp.core.function.AppliedUndef) or len(e.variable_count) != 1:
+        return None, (), 0
+    variable, order = e.variable_count[0]
+    return e.expr, places or (variable,), int(order)
+
+
+def alike(e: sp.Expr) -> sp.Expr:
+    """Derivatives of unknown functions in one form: f'(w) by its own symbol, f'(2*x) as a substitution."""
+    for each in sorted(e.atoms(sp.Subs, sp.Derivative), key=sp.default_sort_key):
+        call, places, order = _unknown_derivative(each)
+        if call is None or len(call.args) != 1:
+            continue
+        place = places[0]
+        if isinstance(place, sp.Symbol):
+            form = sp.Derivative(call.func(place), (place, order))
+        else:
+            inner = sp.Symbol("t", real=True)
+            form = sp.Subs(sp.Derivative(call.func(inner), (inner, order)), inner, place)
+        if form != each:
+            e = e.xreplace({each: form})
+    return e
 
 
 def _name_of(variable: sp.Expr) -> str:
@@ -354,4 +399,4 @@ def _collapsed_sum(e: sp.Sum) -> sp.Expr:
     return sp.Add(*found)
 
 
-__all__ = ["Expansion", "collapsed", "put"]
+__all__ = ["Expansion", "alike", "collapsed", "put"]

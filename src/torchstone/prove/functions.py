@@ -127,6 +127,7 @@ KNOWN: Mapping[str, Known] = {
     "GELU": Known(_defined("gelu")),
     "Phi": Known(_distribution),
     "phi": Known(_density),
+    "varphi": Known(_density),
     "tanhshrink": Known(lambda x: x - sp.tanh(x)),
     "softsign": Known(lambda x: x / (1 + sp.Abs(x))),
     "mish": Known(lambda x: x * sp.tanh(sp.log(1 + sp.exp(x)))),

@@ -69,9 +69,9 @@ class Letters:
             for part in index_parts(node)
         )
 
-    def is_counted(self, name: str) -> bool:
-        """Whether a vector's components are named by letters somewhere."""
-        return name in self.lettered
+    def size_names(self) -> set[str]:
+        """The letters that sums run up to."""
+        return {node.name for node in (*self.bounds, *self.sizes.values()) if isinstance(node, tree.Name)}
 
     def argument_of(self, name: str) -> tree.Node | None:
         """What a function is called with wherever it is called; None where that differs."""
@@ -156,11 +156,19 @@ class Letters:
         self._see_calls(items)
         for position, item in enumerate(items):
             follows = position + 1 < len(items) and brackets_of(items[position + 1]) is not None
+            before = items[position - 1] if position else None
             if isinstance(item, tree.Name) and follows:
                 if item.style == "bold":
                     self.vectors.add(item.name)
-                continue
-            self._see(item)
+            elif isinstance(before, tree.Name | tree.Scripted) and (group := brackets_of(item)) is not None:
+                # What is only handed to a function, as z is in softmax(z), may be a vector.
+                for part in group.parts:
+                    if not isinstance(part, tree.Name) or part.style == "bold":
+                        self._see(part)
+                if isinstance(item, tree.Scripted):
+                    self._see(item.superscript)
+            else:
+                self._see(item)
 
     def _see_calls(self, items: tuple[tree.Node, ...]) -> None:
         for item, after in zip(items, items[1:]):

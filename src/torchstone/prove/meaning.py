@@ -42,7 +42,7 @@ class Reader:
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
-        self.notes: list[str] = []
+        self.parameters: frozenset[str] = frozenset()  # of the function that the statement defines
         self.wrt: sp.Expr | None = None  # what an expression with a prime is differentiated by
 
     def read(self, node: tree.Node) -> sp.Expr:
@@ -72,13 +72,9 @@ class Reader:
             raise tree.LatexError(f"{name} has no argument", node.at)
         if name in _CONSTANTS and name not in scope.definitions:
             return _CONSTANTS[name]
-        if (
-            name in scope.letters.vectors
-            and name not in scope.definitions
-            and (node.style == "bold" or name not in scope.letters.bare or name not in scope.letters.sizes)
-        ):
+        if name in scope.letters.vectors and (node.style == "bold" or name not in scope.letters.bare):
             return sp.IndexedBase(name)
-        if name in scope.definitions:
+        if name in scope.definitions or name in self.parameters:
             return scope.symbol(name)
         if scope.is_function(name):
             return self._usual_value(node)
@@ -97,6 +93,8 @@ class Reader:
 
     def scripted(self, node: tree.Scripted) -> sp.Expr:
         base, exponent = node.base, node.superscript
+        if isinstance(base, tree.Name) and base.name == "delta" and (delta := self.kronecker(node)) is not None:
+            return delta
         if isinstance(base, tree.Name) and (symbol := self.indexed(node, base)) is not None:
             body = symbol
             if isinstance(exponent, tree.Group) and index_parts(node)[-1:] == list(exponent.parts):
@@ -120,6 +118,13 @@ class Reader:
         if isinstance(exponent, tree.Name) and exponent.name in ("T", "top", "intercal", "dagger", "transpose"):
             raise tree.LatexError("a transpose is not read: write the product of vectors as a sum", exponent.at)
         return power(body, self.read(exponent))
+
+    def kronecker(self, node: tree.Scripted) -> sp.Expr | None:
+        """delta_{ij}, one where i is j and else zero; None for any other delta."""
+        parts = index_parts(node)
+        if len(parts) != 2 or node.superscript is not None or not self.scope.letters.counts(node):
+            return None
+        return sp.KroneckerDelta(*(self.read(part) for part in parts), evaluate=False)
 
     def indexed(self, node: tree.Scripted, base: tree.Name) -> sp.Expr | None:
         """A component of a vector; None where the subscript is only a label."""

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from torchstone.prove import tree
+from torchstone.prove.expansion import put
 from torchstone.prove.functions import KNOWN
 from torchstone.prove.letters import brackets_of, is_symbol
-from torchstone.prove.written import Component, Prime, plain
+from torchstone.prove.written import Component, Prime, Slope, plain
 
 if TYPE_CHECKING:
     from torchstone.prove.meaning import Reader
@@ -23,18 +24,22 @@ def key(definition: Definition) -> str:
     return definition.name
 
 
-def defined_by(scope: Scope, node: tree.Node, left: sp.Expr, right: sp.Expr, line: int) -> Definition | None:
+def defined_by(node: tree.Node, left: sp.Expr, right: sp.Expr, line: int) -> Definition | None:
     """What `left = right` would define. None where the left side is neither a symbol nor a call with plain symbols."""
     from torchstone.prove.scope import Definition
 
     match left:
         case sp.Symbol() if _is_a_name(node):
             return Definition(left.name, right, line, special=bool(right.is_number))
-        case sp.Indexed() if all(i.is_Integer or i.is_Symbol for i in left.indices):
-            return Definition(str(left.base), right, line, (), tuple(left.indices))
+        case sp.Indexed():
+            return _component_defined(left, right, line)
         case sp.IndexedBase() if isinstance(right, sp.Function):
             index = sp.Symbol("i", integer=True)
             return Definition(str(left), Component(right, index), line, (), (index,))
+        case Prime() if left.args[1] == 1 and _is_parameter(left.args[0].args[0]):
+            return _derivative_defined(left.args[0], right, line)
+        case Slope() if isinstance(left.args[0], sp.core.function.AppliedUndef) and left.args[0].args == left.args[1:2]:
+            return _derivative_defined(left.args[0], right, line)
         case Component():
             call, *index = left.args
             if all(_is_parameter(a) for a in call.args) and all(i.is_Symbol for i in index):
@@ -42,6 +47,31 @@ def defined_by(scope: Scope, node: tree.Node, left: sp.Expr, right: sp.Expr, lin
         case sp.Function() if isinstance(left, sp.core.function.AppliedUndef) and _is_a_call(node):
             if all(_is_parameter(a) for a in left.args) and len(set(left.args)) == len(left.args):
                 return Definition(left.func.__name__, right, line, tuple(left.args))
+    return None
+
+
+def _derivative_defined(call: sp.Expr, right: sp.Expr, line: int) -> Definition | None:
+    """f'(x) = ..., of an f that nothing is known of."""
+    from torchstone.prove.scope import Definition
+
+    return Definition(f"{call.func.__name__}'", right, line, call.args)
+
+
+def _component_defined(left: sp.Indexed, right: sp.Expr, line: int) -> Definition | None:
+    """p_i = ..., p_1 = ..., and w_{t+1} = w_t - ...: a recurrence, with its index moved to t."""
+    from torchstone.prove.scope import Definition
+
+    name, index = str(left.base), tuple(left.indices)
+    others = [each.indices for each in right.atoms(sp.Indexed) if each.base == left.base]
+    if len(index) == 1 and others and not index[0].is_Integer:
+        letters = index[0].free_symbols
+        if len(letters) != 1 or any((own[0] - index[0]).is_negative is not True for own in others):
+            return None
+        (symbol,) = letters
+        body = put(right, {symbol: 2 * symbol - index[0]})
+        return Definition(name, body, line, (), (symbol,), recursive=True)
+    if all(each.is_Integer or each.is_Symbol for each in index):
+        return Definition(name, right, line, (), index, special=bool(right.is_number))
     return None
 
 
@@ -55,6 +85,15 @@ def _is_a_name(node: tree.Node) -> bool:
 
 def _is_a_call(node: tree.Node) -> bool:
     return isinstance(node, tree.Row) and len(node.items) == 2 and brackets_of(node.items[1]) is not None
+
+
+def parameters(scope: Scope, node: tree.Node) -> frozenset[str]:
+    """The names of a function's parameters, where the left side is a call that may define it."""
+    match node:
+        case tree.Row(items=(tree.Name(name=name), tree.Group(parts=parts))):
+            if name in scope.letters.defined and name not in scope.definitions:
+                return frozenset(part.name for part in parts if isinstance(part, tree.Name))
+    return frozenset()
 
 
 def argument(scope: Scope, node: tree.Node) -> sp.Expr | None:
@@ -124,6 +163,3 @@ def domain(reader: Reader, node: tree.Node) -> tuple[sp.Set, str]:
         case tree.Name(name="Z"):
             return sp.S.Integers, "the integers"
     raise tree.LatexError("expected an interval such as (0, 1) or a set such as {0, 1}", node.at)
-
-
-__all__ = ["Prime", "argument", "defined_by", "domain", "is_given", "key"]

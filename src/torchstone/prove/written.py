@@ -56,9 +56,12 @@ def _is_plain_product(factor: sp.Expr) -> bool:
     return isinstance(factor, sp.Mul) and not any(part.is_Pow and part.exp == -1 for part in factor.args)
 
 
-def negative(expression: sp.Expr) -> sp.Expr:
+def negative(e: sp.Expr) -> sp.Expr:
     """The opposite; of a number, a number."""
-    return -expression if expression.is_Number else sp.Mul(sp.S.NegativeOne, expression, evaluate=False)
+    if e.is_Number:
+        return -e
+    factors = e.args if isinstance(e, sp.Mul) and not e.args[0].is_negative else (e,)
+    return sp.Mul(sp.S.NegativeOne, *factors, evaluate=False)
 
 
 def power(base: sp.Expr, exponent: sp.Expr) -> sp.Expr:
@@ -81,7 +84,7 @@ class _Printer(StrPrinter):
         times = "" if order == 1 else f"^{order}"
         if body.is_Symbol or isinstance(body, sp.Indexed):
             return f"d{times}{self._print(body)}/d{self._print(variable)}{times}"
-        return f"d{times}/d{self._print(variable)}{times} {self.parenthesize(body, PRECEDENCE['Atom'])}"
+        return f"d{times}/d{self._print(variable)}{times} {self.parenthesize(body, PRECEDENCE['Func'])}"
 
     def _print_Prime(self, e: Prime) -> str:
         call, order = e.args
