@@ -34,12 +34,18 @@ def collected(expression: sp.Expr) -> sp.Expr:
 
 def factored(expression: sp.Expr) -> sp.Expr:
     """a b + a c = a (b + c), without a sign in front where a sum can take it: s (1 - s), not -s (s - 1)."""
-    result = sp.factor(expression)
+    # What the terms share comes out first: x s (1 - s) + s is s (x (1 - s) + 1), and need not be multiplied out.
+    result = sp.factor_terms(expression)
+    result = result if result.is_Mul and result != expression else sp.factor(expression)
     if result.is_Mul and result.args[0] == -1:
         total = next((each for each in result.args if each.is_Add), None)
         if total is not None:
-            return sp.Mul(*(-total if each == total else each for each in result.args[1:]))
+            return sp.Mul(*(_opposite(each) if each == total else each for each in result.args[1:]))
     return result
+
+
+def _opposite(total: sp.Expr) -> sp.Expr:
+    return sp.Add(*(-each for each in total.args))
 
 
 def logarithm(expression: sp.Expr) -> sp.Expr:

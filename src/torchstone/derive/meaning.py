@@ -1,12 +1,14 @@
 """What a line of a derivation says once its definitions are put in, and whether it follows."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import cast
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from torchstone.judge import Claim, Verdict, judge
+from torchstone.judge.verdict import Relation
 
 # The expectation over the gradients of a stationary process: linear, and the same for every g_i.
 E = sp.Function("E")
@@ -32,16 +34,17 @@ class Meaning:
             if _is_definition(each):
                 self._definitions[_head(each.lhs)].append((each.lhs, each.rhs))
 
-    def plain(self, expression: sp.Basic, keep: sp.Basic | None = None) -> sp.Basic:
+    def plain(self, expression: sp.Basic, keep: Collection[sp.Basic] = ()) -> sp.Basic:
         """The expression with definitions put in and derivatives carried out: by SymPy, not by the rules.
 
-        `keep` is a variable that is differentiated by: its own definition waits.
+        `keep` holds names whose definitions wait.
         """
         if isinstance(expression, sp.Derivative):
             variable = expression.variables[0]
-            slope = sp.diff(self.plain(expression.expr, keep=variable), variable)
+            # Whatever else has a name may depend on the variable.
+            slope = sp.diff(self.plain(expression.expr, {variable}), variable)
             return slope if isinstance(slope, sp.Derivative) else self.plain(slope, keep)
-        if expression != keep and (defined := self._defined(expression)) is not None:
+        if expression not in keep and (defined := self._defined(expression)) is not None:
             return self.plain(defined, keep)
         if not expression.args or isinstance(expression, sp.Indexed):
             return expression
@@ -61,11 +64,20 @@ class Meaning:
 
     def verdict(self, left: sp.Basic, right: sp.Basic, relation: str = "=") -> Verdict:
         """Whether two lines are equal."""
-        sides = (self.plain(left), self.plain(right))
+        names = {name for name in self._definitions if isinstance(name, sp.Symbol)}
+        used = [{*names} & side.free_symbols for side in (left, right)]
+        # What both lines are written in can stay: where they are equal for every such u, no more need be known of it.
+        if used[0] and used[0] == used[1]:
+            found = self._judged(self.plain(left, names), self.plain(right, names), relation)
+            if found.outcome == "proven":
+                return found
+        return self._judged(self.plain(left), self.plain(right), relation)
+
+    def _judged(self, left: sp.Basic, right: sp.Basic, relation: str) -> Verdict:
         facts = tuple(each.func(*(self.plain(side) for side in each.args)) for each in self.facts)
-        symbols = set().union(*(each.atoms(sp.Symbol, sp.IndexedBase) for each in (*sides, *facts)))
+        symbols = set().union(*(each.atoms(sp.Symbol, sp.IndexedBase) for each in (left, right, *facts)))
         domains = {symbol: domain for symbol, domain in self.domains.items() if symbol in symbols}
-        return judge(Claim(*sides, relation, domains, facts))  # type: ignore[arg-type]
+        return judge(Claim(left, right, cast(Relation, relation), domains, facts))
 
     def of_equation(self, equation: sp.Basic) -> Verdict:
         """Whether a relation holds."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import sympy as sp
 
-from torchstone.definitions.calculus import D, apply, inner, outer, sift
+from torchstone.definitions.calculus import RULES, D, apply, inner, outer, sift
 from torchstone.derive.algebra import IDENTITIES, extended, place, renamed
 from torchstone.derive.derivation import Chain, Derivation, Step
 from torchstone.derive.meaning import Meaning
@@ -41,7 +41,8 @@ class Lines:
 
     def by(self, identity: str, because: str = "") -> "Lines":
         """Write the line that a named identity gives."""
-        return self.then(IDENTITIES[identity](self.expression), identity, because)
+        known = IDENTITIES[identity]
+        return self.then(known(self.expression), identity, because or known.mathematics)
 
     def extend(self, by: sp.Expr) -> "Lines":
         """Multiply top and bottom of the fraction by the same, and multiply out."""
@@ -85,7 +86,9 @@ class Lines:
         rules = dict.fromkeys(names[d] for d in taken)
         telling = [name for name in rules if name not in _SILENT] or [name for name in rules if name != "constant"]
         because = "; ".join(dict.fromkeys(filter(None, (_because(names[d], d) for d in taken))))
-        self.then(self.expression.xreplace(becomes), chosen or ", ".join(telling) or "constant", because)
+        used = [chosen] if chosen else telling or ["constant"]
+        because = because or "; ".join(RULES[name].mathematics for name in used)
+        self.then(self.expression.xreplace(becomes), ", ".join(used), because)
 
     def equation(self, left: sp.Expr, right: sp.Expr, rule: str, because: str = "") -> "Lines":
         """Write an equation on a line of its own."""
