@@ -50,9 +50,9 @@ def outcome(derivation: Derivation) -> str:
 
 
 def givens(derivation: Derivation) -> list[sp.Basic]:
-    """What the derivation starts from: definitions, and the domains of symbols that are more than real."""
+    """What the derivation starts from: the domains of symbols that are more than real, and definitions."""
     domains = (sp.Contains(symbol, domain, evaluate=False) for symbol, domain in derivation.domains)
-    return [*derivation.given, *domains]
+    return [*domains, *derivation.given]
 
 
 def definitions(derivation: Derivation) -> dict[sp.Basic, sp.Basic]:
