@@ -9,6 +9,7 @@ tanh(b + w1*x1)
 import ast
 import difflib
 import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from typing import Any, NoReturn
@@ -247,7 +248,9 @@ def _parse(text: str) -> ast.expr:
             f"got {text[juxtaposed.end() - 1]!r}"
         )
     try:
-        return ast.parse(text, mode="eval").body
+        with warnings.catch_warnings():  # "1if x" is bad style to Python
+            warnings.simplefilter("ignore", SyntaxWarning)
+            return ast.parse(text, mode="eval").body
     except SyntaxError as error:
         reserved = re.search(r"\b(lambda|in|is|not|as|def|class|return|yield|await)\b", text)
         hint = f"; {reserved[0]} is a word of Python's" if reserved else ""
