@@ -18,12 +18,12 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from torchstone.prove import tree
-from torchstone.prove.assemble import Entry, conditioned, listed, stated
-from torchstone.prove.flow import Chunk, chunks, outer, relations, rows, solid, split
-from torchstone.prove.reader import Token
-from torchstone.prove.tokens import tokens
+from torchstone.prove.latex.assemble import Entry, conditioned, listed
+from torchstone.prove.latex.flow import Chunk, chunks, outer, relations, rows, solid, split
+from torchstone.prove.latex.reader import Token
+from torchstone.prove.latex.tokens import tokens
+from torchstone.prove.latex.words import resolve
 from torchstone.prove.tree import LatexError, Node, Statement
-from torchstone.prove.words import resolve
 
 if TYPE_CHECKING:
     from lark import Lark, UnexpectedToken
@@ -41,19 +41,19 @@ def parse(latex: str) -> list[Statement]:
     Raises:
         LatexError: for what is not known or can be read in two ways, with the place.
     """
-    from torchstone.prove.divide import TwoReadings
+    from torchstone.prove.latex.divide import TwoReadingsError
 
     try:
         return _formula(latex)
-    except TwoReadings as error:
+    except TwoReadingsError as error:
         raise error.told(latex) from None
 
 
 def _formula(latex: str) -> list[Statement]:
     found: list[Statement] = []
     for row in rows(resolve(_opened(tokens(latex)))):
-        row = [_with_cases(token, latex) for token in row]
-        found = conditioned(_entries(chunks(row), latex), found)
+        parts = chunks([_with_cases(token, latex) for token in row])
+        found = conditioned(_entries(parts, latex), found)
     return found
 
 
@@ -136,7 +136,7 @@ def _grammar() -> Lark:
     from lark import Lark
     from lark.lexer import Lexer
 
-    from torchstone.prove.build import Builder
+    from torchstone.prove.latex.build import Builder
 
     class Tokens(Lexer):
         """They are tokens already."""
@@ -146,7 +146,7 @@ def _grammar() -> Lark:
         def lex(self, tokens: list[Token]) -> Iterator[Token]:  # type: ignore[override]
             return iter(tokens)
 
-    grammar = files("torchstone.prove").joinpath("latex.lark").read_text(encoding="utf-8")
+    grammar = files("torchstone.prove.latex").joinpath("grammar.lark").read_text(encoding="utf-8")
     return Lark(grammar, parser="lalr", lexer=Tokens, start="statement", strict=True, transformer=Builder())
 
 
@@ -154,7 +154,7 @@ def _statement(found: list[Token], latex: str) -> Statement:
     from lark import UnexpectedToken
 
     try:
-        statement: Statement = _grammar().parse(found)  # type: ignore[arg-type, assignment]
+        statement: Statement = _grammar().parse(found)  # type: ignore[assignment]
     except UnexpectedToken as error:
         raise _explained(error, found, latex) from None
     return statement

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from torchstone.prove import commands as known
-from torchstone.prove.macros import COMMANDS
-from torchstone.prove.reader import Frame, Reader, Token
+from torchstone.prove.latex import commands as known
+from torchstone.prove.latex.brackets import BRACKETS
+from torchstone.prove.latex.environments import ENVIRONMENTS
+from torchstone.prove.latex.macros import COMMANDS
+from torchstone.prove.latex.reader import Frame, Reader, Token
+from torchstone.prove.latex.signs import CHARACTERS
 from torchstone.prove.tree import LatexError
 
 LONGEST = 20_000  # characters of one formula
+HANDLERS = CHARACTERS | BRACKETS | ENVIRONMENTS | COMMANDS
 
 
 def expand(source: str) -> tuple[str, list[int] | range]:
@@ -44,9 +48,9 @@ def tokens(source: str) -> list[Token]:
     if len(source) > LONGEST:
         raise LatexError(f"the formula has {len(source):,} characters: at most {LONGEST:,} are read", 0)
     text, places = expand(source)
-    reader = Reader(text, COMMANDS)
+    reader = Reader(text, HANDLERS)
     try:
-        reader.until("", 0, Frame(lines=True))
+        reader.until("", 0, Frame("NEWLINE"))
     except LatexError as error:
         raise LatexError(str(error), places[min(error.at, len(text))]) from None
     relocate(reader.out, places)

@@ -3,14 +3,15 @@ r"""Trees from what the grammar recognised: which script belongs where, and what
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 from lark import Transformer, v_args
 
 from torchstone.prove import tree
-from torchstone.prove.commands import PARTNER
-from torchstone.prove.divide import factors
-from torchstone.prove.reader import Token
+from torchstone.prove.latex.commands import PARTNER
+from torchstone.prove.latex.divide import factors
+from torchstone.prove.latex.reader import Token
 from torchstone.prove.tree import LatexError, Node
 
 Listed: TypeAlias = "list[Node]"
@@ -53,6 +54,7 @@ class Builder(Transformer[Token, Any]):
     # -- statements ----------------------------------------------------------------------------------------------
 
     def statement(self, *parts: Any) -> tree.Statement:
+        """Sides and relations, one after the other."""
         sides: list[Node | None] = [None] if isinstance(parts[0], Token) else []
         relations: list[str] = []
         defines = False
@@ -68,6 +70,7 @@ class Builder(Transformer[Token, Any]):
         return tree.Statement(at, tuple(sides), tuple(relations), defines)
 
     def list(self, *parts: Any) -> Listed:
+        """Statements between commas; those without a relation are expressions."""
         return [
             expression_of(part) if isinstance(part, tree.Statement) else part
             for part in parts
@@ -75,9 +78,11 @@ class Builder(Transformer[Token, Any]):
         ]
 
     def argument(self, opener: Token, nodes: Listed, closer: Token) -> Piece:
+        """What stands in the braces of an argument."""
         return Piece(one(nodes, opener.start_pos), closer.end_pos)
 
     def evaluated_here(self, body: Piece, bar: Token, _: Token, where: Piece) -> Piece:
+        """f(x)|_{x=0}."""
         terms = body.node.terms if isinstance(body.node, tree.Sum) else (("+", body.node),)
         if len(terms) > 1 or isinstance(terms[0][1], tree.Product):
             message = "it is not clear what the | belongs to: write \\left. ... \\right|_{...}"
@@ -85,11 +90,13 @@ class Builder(Transformer[Token, Any]):
         return Piece(_at_place(expression(body.node, "|"), where), where.end)
 
     def evaluated(self, opener: Token, body: Piece, _bar: Token, _sub: Token, where: Piece) -> Piece:
+        r"""\left. f(x) \right|_{x=0}."""
         return Piece(_at_place(expression(body.node, "\\left."), where), where.end)
 
     # -- sums, products, rows ------------------------------------------------------------------------------------
 
     def sum(self, *parts: Any) -> Piece:
+        """Terms with their signs; two signs in a row are one."""
         if len(parts) == 1:
             return parts[0]
         terms: list[tuple[str, Node]] = []
@@ -113,6 +120,7 @@ class Builder(Transformer[Token, Any]):
         return Piece(tree.Sum(at or 0, tuple(terms)), parts[-1].end)
 
     def product(self, *parts: Any) -> Piece:
+        """Factors with a sign between them."""
         if len(parts) == 1:
             return parts[0]
         found = [(parts[0], "")] + [(parts[n + 1], parts[n]) for n in range(1, len(parts), 2)]
@@ -129,28 +137,32 @@ class Builder(Transformer[Token, Any]):
         return Piece(tree.Product(nodes[0].at, tuple(nodes), tuple(signs)), parts[-1].end)
 
     def sign(self, token: Token) -> str:
+        """The sign, as the tree has it."""
         return {"TIMES": "*", "OVER": "/", "SETMINUS": "\\"}[token.type]
 
     def signed(self, *parts: Any) -> Piece:
+        """The factor after a sign: a * -b."""
         *signs, row = parts
         negative = sum(sign.value == "-" for sign in signs) % 2
         node = unseen(row)
         return Piece(tree.Sum(signs[0].start_pos, (("-", node),)) if negative else node, row.end)
 
     def row(self, *pieces: Piece) -> Piece:
+        """Things side by side."""
         if len(pieces) == 1:
             return pieces[0]
         items: list[Node] = []
         for piece in pieces:
             node = unseen(piece)
             items += node.items if isinstance(node, tree.Row) else [node]
-        for left, right in zip(items, items[1:], strict=False):
+        for left, right in pairwise(items):
             _side_by_side(left, right)
         return Piece(tree.Row(items[0].at, tuple(items)), pieces[-1].end)
 
     # -- scripts -------------------------------------------------------------------------------------------------
 
     def subscript(self, base: Piece, _: Token, argument: Piece) -> Piece:
+        """An index, or a lower limit."""
         node = base.node
         if isinstance(node, tree.Big) and node.lower is None:
             return Piece(replace(node, lower=argument.node), argument.end)
@@ -159,14 +171,17 @@ class Builder(Transformer[Token, Any]):
         return _scripted(base, "subscript", argument)
 
     def superscript(self, base: Piece, _: Token, argument: Piece) -> Piece:
+        """An exponent, or an upper limit."""
         if isinstance(base.node, tree.Big) and base.node.upper is None:
             return Piece(replace(base.node, upper=expression(argument.node, "a limit")), argument.end)
         return _scripted(base, "superscript", argument)
 
     def primes(self, base: Piece, token: Token) -> Piece:
+        """f'."""
         return _scripted(base, "primes", Piece(tree.Number(token.start_pos, str(token.value)), token.end_pos))
 
     def factorial(self, base: Piece, token: Token) -> Piece:
+        """n! is a call."""
         name = tree.Name(base.node.at, "factorial", "function")
         body = base.node.parts if isinstance(base.node, tree.Group) and base.node.bracket == "(" else (unseen(base),)
         return Piece(tree.Row(base.node.at, (name, tree.Group(base.node.at, "(", body))), token.end_pos)
@@ -174,29 +189,37 @@ class Builder(Transformer[Token, Any]):
     # -- atoms ---------------------------------------------------------------------------------------------------
 
     def number(self, token: Token) -> Piece:
+        """2."""
         return Piece(tree.Number(token.start_pos, token.value), token.end_pos)
 
     def name(self, token: Token) -> Piece:
+        """x."""
         return Piece(tree.Name(token.start_pos, *token.value), token.end_pos)
 
     def big(self, token: Token) -> Piece:
+        """A sign that takes what follows."""
         return Piece(tree.Big(token.start_pos, token.value), token.end_pos)
 
     def cases(self, token: Token) -> Piece:
+        """They were read before."""
         return Piece(token.value, token.end_pos)
 
     def fraction(self, token: Token, top: Piece, bottom: Piece) -> Piece:
+        r"""\frac."""
         above, below = expression(top.node, token.value), expression(bottom.node, token.value)
         return Piece(tree.Fraction(token.start_pos, _unlisted(above), _unlisted(below)), bottom.end)
 
     def root(self, token: Token, *arguments: Piece) -> Piece:
+        r"""\sqrt."""
         *degree, body = (_unlisted(expression(argument.node, "a root")) for argument in arguments)
         return Piece(tree.Root(token.start_pos, body, *degree), arguments[-1].end)
 
     def style(self, token: Token, argument: Piece) -> Piece:
+        r"""\mathbf around more than one symbol."""
         return Piece(_styled(argument.node, token.value), argument.end, braced=True)
 
     def accent(self, token: Token, argument: Piece) -> Piece:
+        r"""\hat{y} is the name y_hat."""
         node = argument.node
         name = node.base if isinstance(node, tree.Scripted) else node
         if isinstance(name, tree.Number):
@@ -208,6 +231,7 @@ class Builder(Transformer[Token, Any]):
         return Piece(node, argument.end)
 
     def group(self, opener: Token, nodes: Listed, closer: Token) -> Piece:
+        """Brackets; two that differ are those of an interval."""
         kind, at = opener.value, opener.start_pos
         if PARTNER.get(kind) == closer.value:
             if kind[0] == "|" and (len(nodes) > 1 or isinstance(nodes[0], tree.Statement)):
@@ -219,12 +243,14 @@ class Builder(Transformer[Token, Any]):
         return Piece(tree.Interval(at, kind, tuple(nodes), closer.value), closer.end_pos)
 
     def given(self, opener: Token, nodes: Listed, bar: Token, conditions: Listed, closer: Token) -> Piece:
+        """p(y | x)."""
         if PARTNER.get(opener.value) != closer.value:
             raise LatexError(f"the bracket {opener.value} is closed by {closer.value}", opener.start_pos)
         given = tree.Given(opener.start_pos, tuple(nodes), tuple(conditions))
         return Piece(tree.Group(opener.start_pos, opener.value, (given,)), closer.end_pos)
 
     def braces(self, opener: Token, nodes: Listed, closer: Token) -> Piece:
+        """They do not print."""
         if len(nodes) > 1:
             raise LatexError("the braces around this list do not print: write ( ) or \\{ \\}", opener.start_pos)
         return Piece(nodes[0], closer.end_pos, braced=True)

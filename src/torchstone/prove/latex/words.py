@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import re
 
-from torchstone.prove.reader import CLOSES, OPENS, Token
+from torchstone.prove.latex.commands import words
+from torchstone.prove.latex.reader import CLOSES, OPENS, Token
 from torchstone.prove.tree import LatexError
 
 # What stands after these is a condition; in English, German, French, Spanish, Italian, Portuguese, Polish, Russian.
 CONDITION = set(
-    """if for when whenever provided assuming as unless at falls wenn für fuer bei pour si lorsque quand para cuando se per
-    quando dla gdy jeśli jezeli при если для""".split()
+    words("""
+    if for when whenever provided assuming as unless at falls wenn für fuer bei pour si lorsque quand para cuando se
+    per quando dla gdy jeśli jezeli при если для
+""")
 )
 OTHERWISE = set(
-    """otherwise else elsewhere sonst ansonsten andernfalls sinon autrement altrimenti иначе przeciwnym contrario
-    caso ailleurs""".split()
+    words("""
+    otherwise else elsewhere sonst ansonsten andernfalls sinon autrement altrimenti иначе przeciwnym contrario caso
+    ailleurs
+""")
 )
 # These stand between two statements.
 LINK = set(
-    """and where since because so thus hence then therefore with let while but also given by from now note finally first
-    next similarly is that we i.e ie e.g eg which set put using say define have get obtain becomes gives yields implies
-    follows denote means this it
-    und wobei mit da also somit daher folglich sei dann damit weil denn ist wir et où ou avec donc alors car soit puis
-    y donde con entonces luego sea e dove quindi allora sia poiché onde então i gdzie z więc stąd niech
-    и где с то тогда следовательно поэтому пусть так значит""".split()
+    words("""
+    and where since because so thus hence then therefore with let while but also given by from now note finally
+    first next similarly is that we i.e ie e.g eg which set put using say define have get obtain becomes gives
+    yields implies follows denote means this it und wobei mit da also somit daher folglich sei dann damit weil denn
+    ist wir et où ou avec donc alors car soit puis y donde con entonces luego sea e dove quindi allora sia poiché
+    onde então i gdzie z więc stąd niech и где с то тогда следовательно поэтому пусть так значит
+""")
 )
 ALTERNATIVE = {"or", "oder", "или", "lub", "either"}
 NEGATIONS = {"unless"}
@@ -42,23 +48,23 @@ def clean(text: str) -> str:
 
 def kind_of(text: str) -> str:
     """What a text says: "cond", "otherwise", "or", "where" (between statements), "name", "remark" or "" for nothing."""
-    words = [word.lower() for word in _WORD.findall(text)]
-    if not words:
+    found = [word.lower() for word in _WORD.findall(text)]
+    if not found:
         return "" if not re.search(r"\w", text) else "name"
-    first, last = words[0], words[-1]
+    first, last = found[0], found[-1]
     if NEGATIONS & {first, last}:
         raise LatexError(f'"{text.strip()}" is not read: write the condition itself')
-    if first in OTHERWISE or (first in ("en", "in", "w", "caso") and last in OTHERWISE | {"caso"}):
-        return "otherwise"
-    if words == ["if", "and", "only", "if"] or words == ["iff"]:
-        return "where"
-    if first in ALTERNATIVE:
-        return "or"
-    if last in CONDITION or first in CONDITION:
-        return "cond"
-    if first in LINK or last in LINK:
-        return "where"
-    return "name" if _NAME.fullmatch(text.strip()) else "remark"
+    several = first in ("en", "in", "w") and last in OTHERWISE
+    kinds = {
+        "otherwise": first in OTHERWISE or several,
+        "where": found in (["if", "and", "only", "if"], ["iff"]),
+        "or": first in ALTERNATIVE,
+        "cond": bool(CONDITION & {first, last}),
+        "link": bool(LINK & {first, last}),
+        "name": bool(_NAME.fullmatch(text.strip())),
+    }
+    kind = next((kind for kind, holds in kinds.items() if holds), "remark")
+    return "where" if kind == "link" else kind
 
 
 def resolve(tokens: list[Token]) -> list[Token]:

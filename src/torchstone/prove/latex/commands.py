@@ -1,8 +1,16 @@
 r"""What is known of LaTeX: every command of a formula stands in one of these tables, and the rest is refused."""
 
-GREEK = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi
-chi psi omega varepsilon vartheta varpi varrho varsigma varphi varkappa Gamma Delta Theta Lambda Xi Pi Sigma Upsilon
-Phi Psi Omega""".split()
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of a text."""
+    return tuple(text.split())
+
+
+GREEK = words("""
+    alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi
+    chi psi omega varepsilon vartheta varpi varrho varsigma varphi varkappa Gamma Delta Theta Lambda Xi Pi Sigma
+    Upsilon Phi Psi Omega
+""")
 
 # Commands that print one symbol, and the plain name it gets.
 LETTERS = {name: name for name in GREEK} | {
@@ -13,11 +21,13 @@ LETTERS = {name: name for name in GREEK} | {
 }  # fmt: skip
 
 # Commands of functions with a fixed meaning.
-FUNCTIONS = """log ln lg exp sin cos tan cot sec csc arcsin arccos arctan arccot sinh cosh tanh coth sech csch arsinh
-arcosh artanh max min arg Pr""".split()
+FUNCTIONS = words("""
+    log ln lg exp sin cos tan cot sec csc arcsin arccos arctan arccot sinh cosh tanh coth sech csch arsinh arcosh
+    artanh max min arg Pr
+""")
 
 # Signs that take what follows them.
-BIG = {"sum": "sum", "prod": "prod", "int": "int", "lim": "lim"}
+BIG = ("sum", "prod", "int", "lim")
 
 TIMES = ("cdot", "times", "ast", "cdotp")
 OVER = ("div",)
@@ -39,8 +49,10 @@ TYPED_RELATIONS = {":=": ("=", True), "=:": ("=:", True), "==": ("=", False), "=
                    ">": (">", False)}  # fmt: skip
 
 # Between two statements: the one follows from, or goes with, the other.
-ARROWS = """Rightarrow implies Longrightarrow iff Leftrightarrow Longleftrightarrow therefore because Leftarrow
-Longleftarrow impliedby land wedge""".split()
+ARROWS = words("""
+    Rightarrow implies Longrightarrow iff Leftrightarrow Longleftrightarrow therefore because Leftarrow
+    Longleftarrow impliedby land wedge
+""")
 
 # Fonts and the style that a name gets. The last ones make a word of several letters.
 FONTS = {
@@ -50,7 +62,9 @@ FONTS = {
     "mathcal": "calligraphic", "mathscr": "calligraphic", "mathfrak": "calligraphic", "cal": "calligraphic",
     "mathit": "letter", "mathnormal": "letter", "mathsf": "letter", "mathtt": "letter",
 }  # fmt: skip
-TEXTS = "text textrm textnormal textit textsf texttt textup mathrm mbox hbox rm textmd emph".split()
+TEXTS = words("""
+    text textrm textnormal textit textsf texttt textup mathrm mbox hbox rm textmd emph
+""")
 
 ACCENTS = {
     "hat": "hat", "widehat": "hat", "bar": "bar", "overline": "bar", "tilde": "tilde", "widetilde": "tilde",
@@ -58,18 +72,26 @@ ACCENTS = {
     "mathring": "ring",
 }  # fmt: skip
 
-FRACTIONS = "frac dfrac tfrac cfrac sfrac nicefrac flatfrac".split()
+FRACTIONS = ["frac", "dfrac", "tfrac", "cfrac", "sfrac", "nicefrac", "flatfrac"]
 
 # Printed without a meaning of their own; those in CONTENT keep what is in their braces, those in NOTES do not.
-SKIPPED = """displaystyle textstyle scriptstyle scriptscriptstyle limits nolimits nonumber notag mathstrut strut null
-allowbreak nobreak nobreakspace noindent centering small large Large normalsize footnotesize hfill hline break thinspace
-medspace thickspace negthinspace negmedspace negthickspace relax checkmark blacksquare square Box qed qedhere
-bigskip medskip smallskip tiny huge Huge LARGE qedsymbol big Big bigg Bigg""".split()
-SKIPPED_SIGNS = ",;:!> /-"
+SKIPPED = words("""
+    displaystyle textstyle scriptstyle scriptscriptstyle limits nolimits nonumber notag mathstrut strut null
+    allowbreak nobreak nobreakspace noindent centering small large Large normalsize footnotesize hfill hline break
+    thinspace medspace thickspace negthinspace negmedspace negthickspace relax checkmark blacksquare square Box qed
+    qedhere bigskip medskip smallskip tiny huge Huge LARGE qedsymbol big Big bigg Bigg
+""")
+SKIPPED_SIGNS = ",;:!> /-\n\t"
 QUADS = ("quad", "qquad", "enspace", "enskip")
-CONTENT = """boxed fbox cancel bcancel xcancel underline smash mathop mathrel mathbin mathord mathopen mathclose
-mathinner mathpunct ensuremath underbar hbox""".split()
-NOTES = """label color hspace vspace phantom hphantom vphantom require hskip eqref ref cite footnote""".split()
+CONTENT = words("""
+    boxed fbox cancel bcancel xcancel underline smash mathop mathrel mathbin mathord mathopen mathclose mathinner
+    mathpunct ensuremath underbar hbox
+""")
+NOTES = words("""
+    label color hspace vspace phantom hphantom vphantom require hskip eqref ref cite footnote
+""")
+STACKED = ("overset", "stackrel", "underset")
+OPERATORS = ("operatorname", "operatornamewithlimits")
 NOTES_BEFORE = ("textcolor", "colorbox", "class", "style", "href", "bbox")  # {a note}{content}
 BRACES = {"underbrace": "_", "overbrace": "^", "underbracket": "_", "overbracket": "^"}
 
@@ -81,8 +103,10 @@ PARTNER = {"(": ")", "[": "]", "{": "}", "|": "|", "||": "||"}
 BARS = {"|": "|", r"\vert": "|", r"\|": "||", r"\Vert": "||"}
 SIZES = [size + side for size in ("big", "Big", "bigg", "Bigg") for side in ("", "l", "r", "m")]
 
-LINES = """equation align aligned alignat alignedat gather gathered split eqnarray multline multlined displaymath math
-flalign subequations dcases""".split()
+LINES = words("""
+    equation align aligned alignat alignedat gather gathered split eqnarray multline multlined displaymath math
+    flalign subequations dcases
+""")
 CASES = ("cases", "dcases", "rcases")
 
 # Refused, and why: what to write instead.
@@ -132,9 +156,11 @@ REFUSED = {
 UNICODE = dict(
     zip(
         "αβγδεζηθικλμνξοπρστυφχψωϵϑϖϱςϕΓΔΘΛΞΠΣΥΦΨΩ",
-        """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi
-        chi psi omega epsilon vartheta varpi varrho varsigma phi Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi
-        Omega""".split(),
+        words("""
+    alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi
+    chi psi omega epsilon vartheta varpi varrho varsigma phi Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi
+    Omega
+"""),
         strict=True,
     )
 ) | {

@@ -1,4 +1,4 @@
-r"""From the statements of one line to statements with conditions: "for x > 0", "i = 1, \ldots, K", "x, y \in (0, 1)"."""
+r"""Statements find their conditions and lists: "for x > 0", "i = 1, \ldots, K", "x, y \in (0, 1)"."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Entry:
 
 
 def is_domain(statement: Statement) -> bool:
-    """Does it say where something lies?"""
+    """Whether it says where something lies."""
     return bool(statement.relations) and set(statement.relations) <= DOMAIN and None not in statement.sides
 
 
@@ -118,15 +118,11 @@ def _closed(found: list[Entry], members: list[Node], last: bool) -> list[Entry]:
     every = (first, *members)
     if _is_dots(members[-1]) and len(members) == 1 and not last:
         return found
-    for left, right in zip(every, members, strict=False):
-        if (
-            isinstance(left, tree.Number)
-            and isinstance(right, tree.Number)
-            and right.at == left.at + len(left.text) + 1
-        ):
-            if len(every) == 2:
-                both = f"{left.text},{right.text}"
-                raise LatexError(f"{both} can be read in two ways: write {left.text}.{right.text} or a space", left.at)
+    if len(every) == 2 and isinstance(first, tree.Number) and isinstance(members[0], tree.Number):
+        text, after = first.text, members[0]
+        if after.at == first.at + len(text) + 1:
+            told = f"write {text}.{after.text} or a space"
+            raise LatexError(f"{text},{after.text} can be read in two ways: {told}", first.at)
     simple = all(isinstance(node, (tree.Number, tree.Name)) for node in every)
     if isinstance(first, tree.Interval) or not (simple or any(map(_is_dots, every))):
         raise LatexError("an expression stands alone after a comma: a relation is missing", members[0].at)
@@ -136,7 +132,7 @@ def _closed(found: list[Entry], members: list[Node], last: bool) -> list[Entry]:
 
 
 def _unbracketed(entry: Entry) -> list[Statement]:
-    """(x > 0) and (i = 1, \\ldots, K) after a statement."""
+    r"""(x > 0) and (i = 1, \ldots, K) after a statement."""
     lone = entry.lone
     if not (isinstance(lone, tree.Group) and lone.bracket in ("(", "[") and entry.link != "row"):
         return [entry.statement]
@@ -176,7 +172,7 @@ def _no_sets(statement: Statement) -> None:
 
 
 def _trailing(statement: Statement) -> Statement:
-    """f(x) = \\log x (x > 0): the bracket is a condition, unless what stands before it takes it, as 1(x > 0) does."""
+    r"""f(x) = \log x (x > 0): the bracket is a condition, unless what stands before it takes it, as 1(x > 0) does."""
     last = statement.sides[-1]
     if not isinstance(last, tree.Row) or not statement.relations:
         return statement

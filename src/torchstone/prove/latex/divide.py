@@ -6,7 +6,7 @@ from torchstone.prove import tree
 from torchstone.prove.tree import LatexError, Node
 
 
-class TwoReadings(LatexError):
+class TwoReadingsError(LatexError):
     """A slash before several things; the message needs the source of the three `spans`."""
 
     def __init__(self, spans: tuple[tuple[int, int], ...]) -> None:
@@ -30,7 +30,7 @@ def factors(pieces: list[tuple[Node, int]], signs: list[str]) -> tuple[list[Node
         elif sign == "/" and isinstance(node, tree.Row):
             first, rest = split(node.items)
             if rest and not may_follow(first, rest[0]):
-                raise TwoReadings(((before.at, before_end), (node.at, rest[0].at), (rest[0].at, end)))
+                raise TwoReadingsError(((before.at, before_end), (node.at, rest[0].at), (rest[0].at, end)))
             nodes.append(row(first))
             kept.append("/")
             if rest:
@@ -86,7 +86,7 @@ def may_follow(first: tuple[Node, ...], following: Node) -> bool:
 
 
 def derivative(top: Node, bottom: Node) -> Node | None:
-    """dy/dx, d/dx f(x), \\partial L/\\partial w: the fraction, with what stands before and after it."""
+    r"""dy/dx, d/dx f(x), \partial L/\\partial w: the fraction, with what stands before and after it."""
     below = bottom.items if isinstance(bottom, tree.Row) else ()
     above = top.items if isinstance(top, tree.Row) else (top,)
     starts = [position for position, item in enumerate(above) if is_differential(item)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from torchstone.prove.reader import CLOSES, OPENS, OPERAND, Token
+from torchstone.prove.latex.reader import CLOSES, OPENS, OPERAND, Token
 from torchstone.prove.tree import LatexError
 
 # What parts two statements, from the weakest to the strongest word.
@@ -108,7 +108,7 @@ def _pieces(row: list[Token]) -> Iterator[tuple[str, list[Token], str]]:
 
 
 def _several_relations(row: list[Token]) -> set[int]:
-    """Places of arrows that stand between statements: x = 2 \\to y = 3. Alone, x \\to 0 is a relation."""
+    r"""Places of arrows that stand between statements: x = 2 \to y = 3. Alone, x \\to 0 is a relation."""
     found: set[int] = set()
     places: list[int] = []
     for position, token in [*outer(row), (len(row), Token("COMMA", ",", 0, 0))]:
