@@ -25,7 +25,10 @@ def write_kinks(
         sides = writing.chain(f"At {kink.locus} = 0{words}")
         for side, name in (("-", "left"), ("+", "right")):
             limit = sp.Limit(slope.subs(where), variable, place, side)
-            sides.equation(limit, one_sided(limit), "limit", f"the slope from the {name}")
+            value = one_sided(limit)
+            if isinstance(value, sp.Limit):
+                raise ValueError(f"kinks: expected a slope on each side, got none for {function.name} at {place}{side}")
+            sides.equation(limit, value, "limit", f"the slope from the {name}")
         notes.append(
             f"at {kink.locus} = 0{words}, every slope from {kink.accepted.start} to {kink.accepted.end} is accepted; "
             f"chosen: {kink.chosen}"

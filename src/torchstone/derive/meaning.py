@@ -6,6 +6,7 @@ from typing import cast
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
+from sympy.core.parameters import distribute
 
 from torchstone.judge import Claim, Verdict, judge
 from torchstone.judge.verdict import Relation
@@ -102,8 +103,9 @@ def one_sided(limit: sp.Limit) -> sp.Expr:
     """A one-sided limit; which branch of a Piecewise holds is decided near the place."""
     expression, variable, place, side = limit.args
     step = sp.Dummy("s", positive=True)
-    near = expression.subs(variable, place - step if str(side) == "-" else place + step)
-    return limit if near.has(sp.Piecewise) else sp.limit(near, step, 0, "+")
+    with distribute(True):  # t - (t - s) is s
+        near = expression.subs(variable, place - step if str(side) == "-" else place + step)
+        return limit if near.has(sp.Piecewise) else sp.limit(near, step, 0, "+")
 
 
 def expectation(expression: sp.Expr) -> sp.Expr:
