@@ -9,6 +9,11 @@ import matplotlib.image
 import numpy as np
 import pytest
 
+import torchstone
+from torchstone.prove.result import Chain, Counterexample, Proof, Step
+from torchstone.report import derivation
+from torchstone.report.proof import html
+
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium or google-chrome on PATH")
 
@@ -41,10 +46,17 @@ def browse(folder, text, width, scheme, *options):
 
 @pytest.fixture(scope="session")
 def pages(sample_page, trouble_page):
-    return {"sample": sample_page, "trouble": trouble_page}
+    wide = Step(1, None, "x + " * 200, "x + " * 200, "refuted", "x" * 300, Counterexample({"x": "1" * 200}, "1", "2"))
+    proof = Proof("x" * 200, (Chain("y" * 200, 1, None, (wide,), "x", False),))
+    return {
+        "sample": sample_page,
+        "trouble": trouble_page,
+        "derivation": derivation.html(torchstone.derive("cross_entropy")),
+        "proof": html(proof),
+    }
 
 
-@pytest.mark.parametrize("name", ["sample", "trouble"])
+@pytest.mark.parametrize("name", ["sample", "trouble", "derivation", "proof"])
 @pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (390, "dark")])
 def test_the_page_fits_the_window(pages, tmp_path, name, width, scheme):
     # The window is an iframe: a headless browser may refuse to be as narrow as a telephone.
