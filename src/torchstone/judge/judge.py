@@ -76,7 +76,7 @@ def _judge(claim: Claim, deadline: float, evidence: Evidence) -> Verdict:
         return Verdict("unknown", unsupported or "no points")
     if not evidence.agreed:
         return Verdict("unknown", _no_point(evidence))
-    method = prove(claim, evidence.points, deadline)
+    method = prove(claim, deadline)
     if method is not None:
         return Verdict("proven", method)
     search.go_on(_MOST_POINTS, _ATTEMPTS, deadline)

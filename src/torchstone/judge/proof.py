@@ -1,11 +1,334 @@
-"""Proofs."""
+"""Proofs of equality: by normal form, case by case; by derivatives and one value; by SymPy last."""
 
+import time
+from collections.abc import Iterator
 from typing import Any
+
 import sympy as sp
+
+from torchstone.judge.facts import Facts, UndeterminedError
+from torchstone.judge.order import ordered
+from torchstone.judge.reading import Reader
+from torchstone.judge.tower import Poly, Quotient, TooLargeError, Tower, VanishingError
+from torchstone.judge.values import UnsupportedError
 from torchstone.judge.verdict import Claim
 
+_SLOTS = (24, 80)
+_MOST_CASES = 40
+_VALUES = (sp.S.One, sp.S.Zero, sp.Integer(2), sp.S.NegativeOne, sp.S.Half, sp.Integer(3), sp.Integer(-2))
 
-def prove(claim: Claim, points: list[Any], deadline: float) -> str | None:
-    if claim.relation == "=" and sp.simplify(claim.left - claim.right) == 0:
-        return "symbolic: the difference simplifies to 0"
+
+class UnprovenError(Exception):
+    """This way does not lead to a proof."""
+
+
+def prove(claim: Claim, deadline: float) -> str | None:
+    """How the claim is proven, in one phrase; None where no proof is found."""
+    for slots in _SLOTS:
+        proof = _Proof(claim, slots, deadline)
+        try:
+            if claim.relation == "=":
+                proof.equal(claim.left, claim.right, proof.facts, claim.given)
+                return proof.phrase()
+            return ordered(claim, proof.facts)
+        except TooLargeError as error:
+            if str(error) != "too many different terms":
+                break
+        except (UnprovenError, UnsupportedError, UndeterminedError, VanishingError):
+            break
+    if claim.relation == "=" and not claim.given:
+        return _by_sympy(claim, deadline)
     return None
+
+
+class _Proof:
+    """One attempt: what was used on the way."""
+
+    def __init__(self, claim: Claim, slots: int, deadline: float) -> None:
+        self.claim, self.deadline = claim, deadline
+        self.tower = Tower(slots)
+        self.facts = Facts(self.tower)
+        self.cases = 0
+        self.labels: list[str] = []
+        self.constant = False
+        self._take_domains()
+        self._take_given()
+
+    def phrase(self) -> str:
+        """What was done, in a few words."""
+        how = "both sides have the same normal form"
+        if self.constant:
+            how = "both sides have the same derivatives, and the same value at a point"
+        if self.labels:
+            cases = ", ".join(dict.fromkeys(self.labels))
+            return f"symbolic: {how} in each case ({cases})" if len(cases) < 60 else f"symbolic: {how} in each case"
+        return f"symbolic: {how}"
+
+    def _take_domains(self) -> None:
+        reader = Reader(self.tower, self.facts)
+        nodes = {node for side in (self.claim.left, self.claim.right) for node in sp.preorder_traversal(side)}
+        for variable, domain in self.claim.domains.items():
+            alike = [variable] if isinstance(variable, sp.Symbol) else []
+            alike += [node for node in nodes if isinstance(node, sp.Indexed) and node.base == variable]
+            for each in alike:
+                for bound, direction, open_ in _bounds(domain):
+                    value = reader.read(direction * (each - bound))
+                    self.facts.add(value.top, strict=open_)
+        for node in nodes:
+            if isinstance(node, sp.Symbol) and (node.is_positive or node.is_negative):
+                value = reader.read(node if node.is_positive else -node)
+                self.facts.add(value.top)
+
+    def _take_given(self) -> None:
+        reader = Reader(self.tower, self.facts)
+        for given in self.claim.given:
+            if isinstance(given, sp.Eq):
+                self._relate(reader.difference(given.lhs, given.rhs))
+            elif isinstance(given, (sp.StrictGreaterThan, sp.GreaterThan)):
+                self.facts.learn(reader.read(given.lhs - given.rhs), isinstance(given, sp.StrictGreaterThan))
+            elif isinstance(given, (sp.StrictLessThan, sp.LessThan)):
+                self.facts.learn(reader.read(given.rhs - given.lhs), isinstance(given, sp.StrictLessThan))
+
+    def _relate(self, zero: Quotient) -> None:
+        """An equation as a relation: it gives one generator by the others."""
+        best = None
+        for generator in self.tower.used(zero.top):
+            index = generator.index
+            terms = dict(zero.top.terms())
+            own = {exponents: value for exponents, value in terms.items() if exponents[index]}
+            if len(own) == 1 and sum(next(iter(own))) == 1 and generator.index not in self.tower.relations:
+                rank = (generator.kind == "sum", generator.kind == "symbol", index)
+                if best is None or rank > best[0]:
+                    best = (rank, generator, next(iter(own.values())))
+        if best is not None:
+            _, generator, scale = best
+            rest = zero.top - self.tower.gens[generator.index] * scale
+            self.tower.relate(generator, 1, rest / -scale)
+
+    def equal(self, left: sp.Expr, right: sp.Expr, facts: Facts, given: tuple[sp.Basic, ...], depth: int = 0) -> None:
+        """Proves that the sides are equal under the facts, or raises."""
+        self.cases += 1
+        if self.cases > _MOST_CASES or depth > 8 or time.monotonic() > self.deadline:
+            raise UnprovenError
+        reader = Reader(self.tower, facts)
+        try:
+            difference = reader.difference(left, right)
+            if not difference.top:
+                return
+            locus = self._undecided(difference, facts)
+            if locus is None and not self._index_pairs(left, right):
+                self._check_constant(left, right, reader)
+                locus = self._parting(left, right, facts)
+                if locus is None:
+                    self._one_value(left, right, facts)
+                    self.constant = True
+                    return
+        except VanishingError:
+            return  # a side has no value anywhere here
+        except UndeterminedError as undetermined:
+            locus = undetermined.locus
+        if locus is None:
+            self._index_cases(left, right, facts, given, depth)
+        else:
+            self._cases(left, right, facts, given, self._finest(locus, facts), depth)
+
+    def _undecided(self, difference: Quotient, facts: Facts) -> Poly | None:
+        """A sign on which a size |p| in the difference depends."""
+        for generator in (*self.tower.used(difference.top), *self.tower.used(difference.bottom)):
+            if generator.kind == "root" and facts.sign_of(generator.data) is None:
+                if not any(str(symbol).startswith("_") for symbol in self.tower.free(generator.data)):
+                    return generator.data
+        return None
+
+    def _finest(self, locus: Poly, facts: Facts) -> Poly:
+        """If the locus itself depends on a size |p|, the sign of p comes first."""
+        return self._undecided(Quotient(locus, self.tower.one), facts) or locus
+
+    def _cases(
+        self, left: sp.Expr, right: sp.Expr, facts: Facts, given: tuple[sp.Basic, ...], locus: Poly, depth: int
+    ) -> None:
+        expression = self.tower.polynomial_expression(locus)
+        for sign, relation in ((1, ">"), (-1, "<")):
+            here = facts.copy()
+            here.add(locus * sign)
+            if here.possible():
+                self.equal(left, right, here, given, depth + 1)
+                self.labels.append(f"{sp.sstr(expression)} {relation} 0")
+        here = facts.copy()
+        here.add(locus, strict=False)
+        here.add(-locus, strict=False)
+        if not here.possible():
+            return
+        self.labels.append(f"{sp.sstr(expression)} = 0")
+        for symbol in sorted(expression.free_symbols, key=str):
+            if isinstance(symbol, sp.Symbol) and symbol.is_integer is not True:
+                slope = sp.expand(sp.diff(expression, symbol))
+                if slope.is_Rational and slope != 0:
+                    value = sp.expand(symbol - expression / slope)
+                    sides = [side.subs(symbol, value) for side in (left, right)]
+                    if any(side.has(sp.nan, sp.zoo, sp.oo) for side in sides):
+                        return  # no value there
+                    self.equal(*sides, self._moved(facts, symbol, value), given, depth + 1)
+                    return
+        raise UnprovenError
+
+    def _moved(self, facts: Facts, symbol: sp.Symbol, value: sp.Expr) -> Facts:
+        """The facts that remain where a symbol has a value."""
+        moved = Facts(self.tower)
+        reader = Reader(self.tower, moved)
+        for (_, strict), poly in facts.known.items():
+            expression = self.tower.polynomial_expression(poly).subs(symbol, value)
+            if not expression.has(sp.nan, sp.zoo, sp.oo):
+                read = reader.read(expression)
+                if read.bottom.is_constant():
+                    moved.add(read.top / read.bottom, strict)
+        return moved
+
+    # Indices ---------------------------------------------------------------------------------------------------------
+
+    def _index_pairs(self, left: sp.Expr, right: sp.Expr) -> list[sp.Basic]:
+        """The deltas that stand outside of sums over their indices."""
+        free = left.free_symbols | right.free_symbols
+        return sorted(
+            (
+                delta
+                for delta in left.atoms(sp.KroneckerDelta) | right.atoms(sp.KroneckerDelta)
+                if delta.free_symbols <= free
+            ),
+            key=sp.default_sort_key,
+        )
+
+    def _index_cases(
+        self, left: sp.Expr, right: sp.Expr, facts: Facts, given: tuple[sp.Basic, ...], depth: int
+    ) -> None:
+        for delta in self._index_pairs(left, right)[:1]:
+            one, other = sorted(delta.args[:2], key=lambda index: (not index.is_Symbol, str(index)))
+            apart = [side.subs(delta, 0) for side in (left, right)]
+            self.equal(*apart, facts.copy(), given, depth + 1)
+            self.labels.append(f"{one} != {other}")
+            if one.is_Symbol:
+                known = [each.subs(one, other) for each in given]
+                if sp.false not in known:
+                    together = [side.subs(one, other) for side in (left, right)]
+                    self.equal(*together, facts.copy(), given, depth + 1)
+                    self.labels.append(f"{one} = {other}")
+                return
+        self._numbered(left, right, facts, given, depth)
+
+    def _numbered(self, left: sp.Expr, right: sp.Expr, facts: Facts, given: tuple[sp.Basic, ...], depth: int) -> None:
+        """An index beside sums with numbers for bounds takes each of their values."""
+        sums = left.atoms(sp.Sum, sp.Product) | right.atoms(sp.Sum, sp.Product)
+        limits = {(low, high) for each in sums for _, low, high in each.limits}
+        indexed = left.atoms(sp.Indexed) | right.atoms(sp.Indexed)
+        free = (left.free_symbols | right.free_symbols) & {s for each in indexed for s in each.indices if s.is_Symbol}
+        if len(limits) != 1 or not free:
+            raise UnprovenError
+        ((low, high),) = limits
+        if not (low.is_Integer and high.is_Integer and high - low < 4):
+            raise UnprovenError
+        index = min(free, key=str)
+        for value in range(int(low), int(high) + 1):
+            if sp.false not in [each.subs(index, value) for each in given]:
+                sides = [side.subs(index, value) for side in (left, right)]
+                self.equal(*sides, facts.copy(), given, depth + 1)
+                self.labels.append(f"{index} = {value}")
+
+    # A difference that does not change -------------------------------------------------------------------------------
+
+    def _check_constant(self, left: sp.Expr, right: sp.Expr, reader: Reader) -> None:
+        """Raises unless all derivatives of the difference vanish."""
+        difference = left - right
+        symbols = sorted(difference.free_symbols, key=str)
+        if not symbols or difference.has(sp.Indexed, sp.Derivative, sp.Subs, sp.Sum, sp.Product):
+            raise UnprovenError
+        if any(symbol.is_integer for symbol in symbols) or difference.atoms(sp.core.function.AppliedUndef):
+            raise UnprovenError
+        for symbol in symbols:
+            slope = sp.diff(difference, symbol)
+            if slope.has(sp.Derivative) or reader.difference(slope, sp.S.Zero).top:
+                raise UnprovenError
+
+    def _parting(self, left: sp.Expr, right: sp.Expr, facts: Facts) -> Poly | None:
+        """What may part the domain into pieces: a zero of it. Raises where the domain may not be connected otherwise."""
+        reader = Reader(self.tower, facts)
+        reader.difference(left, right)
+        polys = [quotient.bottom for quotient in reader.memory.values()]
+        for side in (left, right):
+            for node in sp.preorder_traversal(side):
+                for bounded in _bounded(node):
+                    polys += [reader.read(bounded).top, reader.read(bounded).bottom]
+        for poly in polys:
+            for factor, _ in self.tower.factors(poly)[1]:
+                if facts.sign_of(factor) is None:
+                    return factor
+        for poly in facts.known.values():
+            # Half-spaces meet in a convex set; other conditions may leave several pieces.
+            if poly.total_degree() > 1 or any(each.kind != "symbol" for each in self.tower.used(poly)):
+                raise UnprovenError
+        return None
+
+    def _one_value(self, left: sp.Expr, right: sp.Expr, facts: Facts) -> None:
+        """Finds a point at which the difference is exactly 0."""
+        symbols = sorted((left - right).free_symbols, key=str)
+        conditions = [(self.tower.polynomial_expression(poly), strict) for (_, strict), poly in facts.known.items()]
+        for point in _points(len(symbols)):
+            at = dict(zip(symbols, point, strict=True))
+            values = [(condition.subs(at), strict) for condition, strict in conditions]
+            if not all(value > 0 or (value == 0 and not strict) for value, strict in values):
+                continue
+            sides = [side.subs(at) for side in (left, right)]
+            if any(side.has(sp.nan, sp.zoo, sp.oo, sp.I) for side in sides):
+                continue
+            try:
+                if not Reader(self.tower, Facts(self.tower)).difference(*sides).top:
+                    return
+            except (UnsupportedError, UndeterminedError, VanishingError):
+                continue
+        raise UnprovenError
+
+
+def _bounded(node: sp.Basic) -> tuple[sp.Expr, ...]:
+    """Expressions that must be positive, or not negative, for a function to have a real value."""
+    u = node.args[0] if node.args else sp.S.One
+    if isinstance(node, sp.Pow) and node.base is not sp.E and not node.exp.is_integer:
+        return (u,)
+    if isinstance(node, (sp.asin, sp.acos, sp.atanh)):
+        return (1 - u, 1 + u)
+    if isinstance(node, sp.acosh):
+        return (u - 1,)
+    return (u,) if isinstance(node, sp.log) else ()
+
+
+def _points(count: int) -> Iterator[tuple[sp.Expr, ...]]:
+    for shift in range(len(_VALUES)):
+        yield tuple(_VALUES[(shift + position) % len(_VALUES)] for position in range(count))
+        if count > 1:
+            yield (_VALUES[shift],) * count
+
+
+def _bounds(domain: sp.Set) -> Iterator[tuple[sp.Expr, int, bool]]:
+    """(bound, direction, whether it is left out) of a set's hull, where it is an interval or a few numbers."""
+    if isinstance(domain, sp.Interval):
+        if domain.start.is_Rational:
+            yield domain.start, 1, bool(domain.left_open)
+        if domain.end.is_Rational:
+            yield domain.end, -1, bool(domain.right_open)
+    elif isinstance(domain, sp.FiniteSet) and all(each.is_Rational for each in domain):
+        yield min(domain), 1, False
+        yield max(domain), -1, False
+
+
+def _by_sympy(claim: Claim, deadline: float) -> str | None:
+    """SymPy's simplify, with what is left of the time."""
+    if time.monotonic() > deadline or claim.left.has(sp.Indexed) or claim.right.has(sp.Indexed):
+        return None
+    difference: Any = claim.left - claim.right
+    if sp.count_ops(difference) > 150:
+        return None
+    for how in (lambda: difference.doit(), lambda: sp.simplify(difference)):
+        if how() == 0:
+            return "symbolic: SymPy simplifies the difference of the sides to 0"
+    return None
+
+
+__all__ = ["prove"]
