@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from torchstone.prove import derivatives, tree
+from torchstone.prove import derivatives, sums, tree
 from torchstone.prove.functions import KNOWN, NUMBERS_OF_VECTORS, OF_VECTORS, is_known
 from torchstone.prove.letters import begins_with_d, brackets_of, is_derivative, is_symbol, plain_name, walk
 from torchstone.prove.written import Component, Inverse, Prime, over, plain, power, times
@@ -37,10 +37,11 @@ def read_row(reader: Reader, items: tuple[tree.Node, ...], at: int, rest: tree.P
         if isinstance(item, tree.Big):
             factors.append(_big(reader, item, after, rest))
             break
-        if isinstance(item, tree.Name) and item.name == "E" and after and _is_expected(item, after[0]):
-            raise tree.LatexError("an expectation is not read", item.at)
         operator = derivatives.operator(reader, item)
-        if operator is not None:
+        if (special := _special(reader, item, after)) is not None:
+            value, used = special
+            factors.append(value)
+        elif operator is not None:
             operand, used = _operand(reader, operator, after, item.at)
             factors.append(operator.of(operand))
         elif (head := _head(reader, item, after)) is not None:
@@ -98,6 +99,21 @@ def _is_slope(factor: tree.Node, node: tree.Product, position: int) -> bool:
     """Whether dy/dx is written with a slash."""
     below = node.factors[position + 1]
     return begins_with_d(factor) and is_derivative(tree.Fraction(factor.at, factor, below))
+
+
+def _special(reader: Reader, item: tree.Node, after: tuple[tree.Node, ...]) -> tuple[sp.Expr, int] | None:
+    """E[...], 1[...] and w^T x, and how many items they took."""
+    group = after[0] if after and isinstance(after[0], tree.Group) else None
+    match item:
+        case tree.Name(name="E") if group is not None and _is_expected(item, group):
+            return sums.expectation(reader, group), 1
+        case tree.Name(name="1" | "I", style="blackboard" | "bold") if group is not None and len(group.parts) == 1:
+            return sums.indicator(reader, group.parts[0]), 1
+        case tree.Scripted(base=tree.Name() as base, superscript=tree.Name(name="top" | "T")) if after:
+            left, right = reader.value(base), reader.value(after[0])
+            if isinstance(left, sp.IndexedBase) and isinstance(right, sp.IndexedBase):
+                return sums.inner_product(reader, left, right), 1
+    return None
 
 
 def _is_expected(item: tree.Name, after: tree.Node) -> bool:
@@ -340,25 +356,14 @@ def _refuse_a_split_operand(reader: Reader, node: tree.Product, position: int) -
 
 
 def _big(reader: Reader, big: tree.Big, items: tuple[tree.Node, ...], rest: tree.Product | None) -> sp.Expr:
-    """A sum or product with its body: all that follows."""
-    if big.kind not in ("sum", "prod"):
-        word = {"int": "an integral", "lim": "a limit"}.get(big.kind, f"{big.kind} over an index")
-        raise tree.LatexError(f"{word} is not read", big.at)
+    """A sum, product or limit with its body: all that follows."""
     if not items:
-        if rest is None:
-            raise tree.LatexError("this sum or product has nothing to work on", big.at)
-        raise tree.LatexError("this sum or product is followed by a sign", big.at)
-    index, first, last, extra = reader.bound(big)
-    whole = tree.Row(items[0].at, items) if len(items) > 1 else items[0]
+        what = "nothing to work on" if rest is None else "a sign behind it"
+        raise tree.LatexError(f"this sum, product or limit has {what}", big.at)
+    body = tree.Row(items[0].at, items) if len(items) > 1 else items[0]
     if rest is not None:
-        whole = tree.Product(whole.at, (whole, *rest.factors), rest.signs)
-    body = reader.read(whole)
-    if last == 0 and big.upper is None:
-        last = reader.scope.size_for(body, index)
-    if extra is not None:
-        left, right = (reader.read(side) for side in extra.sides if side is not None)
-        body = times(body, 1 - sp.KroneckerDelta(left, right))
-    return (sp.Sum if big.kind == "sum" else sp.Product)(body, (index, first, last))
+        body = tree.Product(body.at, (body, *rest.factors), rest.signs)
+    return sums.read_big(reader, big, body)
 
 
 __all__ = ["component", "is_symbol", "read_product", "read_row"]

@@ -33,10 +33,13 @@ def make_claim(
         a, b, note = expansion.of(left), expansion.of(right), ""
     if scope.values:
         a, b = put(a, scope.values), put(b, scope.values)
+    if scope.solved:
+        a, b = put(a, scope.solved), put(b, scope.solved)
     a, b, sized = _with_sizes(alike(a), alike(b))
     for side in (a, b):
         if side.has(sp.nan, sp.zoo):
             raise tree.LatexError("division by zero", at)
+    a, b = _with_plain_bounds(a, b)
     return _with_what_is_given(scope, a, b, relation, expansion.kinks), note or sized
 
 
@@ -56,11 +59,44 @@ def _with_what_is_given(scope: Scope, a: sp.Expr, b: sp.Expr, relation: str, kin
     labels = {str(symbol) for symbol in free}
     domains = {place: domain for place, domain in scope.domains.items() if str(place) in labels}
     given = []
-    for known in (*scope.given, *sorted(kinks, key=str)):
+    for known in (*scope.given, *scope.weights.values(), *sorted(kinks, key=str)):
         settled = put(known, scope.values) if scope.values else known
-        if settled not in (sp.true, sp.false) and settled.free_symbols & free:
+        if settled not in (sp.true, sp.false) and _places(settled) <= labels and settled not in given:
             given.append(settled)
     return Claim(a, b, cast("Relation", relation), domains, tuple(given))
+
+
+def _places(relation: sp.Basic) -> set[str]:
+    """The numbers that a relation is about; of one about indices only, those."""
+    names = {symbol for symbol in relation.free_symbols if not isinstance(symbol, sp.Indexed)}
+    return {str(symbol) for symbol in names if not symbol.is_integer} or {str(symbol) for symbol in names}
+
+
+def _with_plain_bounds(a: sp.Expr, b: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """The same sums with the same indices on both sides: j, in a sum over a sum k, and so on."""
+    taken = {str(symbol) for symbol in a.free_symbols | b.free_symbols}
+    names = [name for name in ("j", "k", "l", "m", "r", "s", "j1", "j2", "j3", "j4") if name not in taken]
+    return _renamed(a, names), _renamed(b, names)
+
+
+def _renamed(e: sp.Basic, names: list[str]) -> sp.Basic:
+    if not e.args or not e.has(sp.Sum, sp.Product):
+        return e
+    inner = [_renamed(argument, names) for argument in e.args]
+    if not isinstance(e, sp.Sum | sp.Product) or len(e.limits) != 1:
+        return e.func(*inner)
+    index, first, last = inner[1]
+    height = _height(inner[0])
+    if height >= len(names):
+        return e.func(*inner)
+    fresh = sp.Symbol(names[height], integer=True)
+    return e.func(put(inner[0], {index: fresh}), (fresh, first, last))
+
+
+def _height(e: sp.Basic) -> int:
+    """How deep sums stand in sums."""
+    deepest = max(map(_height, e.args), default=0)
+    return deepest + 1 if isinstance(e, sp.Sum | sp.Product) else deepest
 
 
 def _recurrence_of(scope: Scope, left: sp.Expr) -> Definition | None:

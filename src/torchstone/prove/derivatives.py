@@ -110,9 +110,9 @@ def _count(node: tree.Node) -> int:
     raise tree.LatexError("the order of a derivative is a number from 1 to 10", node.at)
 
 
-def primed(reader: Reader, body: sp.Expr, order: int, at: int) -> sp.Expr:
-    """y', f', (1 + e^{-x})': by the one symbol that it can be."""
-    if isinstance(body, sp.Function) and len(body.args) == 1 and type(body).__name__ == str(body.func):
+def primed(reader: Reader, body: sp.Expr, order: int, at: int, named: bool) -> sp.Expr:
+    """y', f', (1 + e^{-x})': by the one symbol that it can be. `named`: a function without its argument."""
+    if named and isinstance(body, sp.Function) and len(body.args) == 1:
         return Prime(body, order)
     variable = reader.wrt or reader.scope.variable_of(body)
     if variable is None:

@@ -9,7 +9,7 @@ import sympy as sp
 
 from torchstone.prove import tree
 from torchstone.prove.functions import KNOWN, NUMBERS_OF_VECTORS, OF_VECTORS
-from torchstone.prove.written import At, Component, Inverse, Prime, Slope, plain
+from torchstone.prove.written import At, Component, Inverse, Lim, Mean, Prime, Slope, plain
 
 if TYPE_CHECKING:
     from torchstone.prove.scope import Scope
@@ -61,6 +61,10 @@ class Expansion:
                 return self._component(e, keep)
             case Inverse():
                 return self._inverse(e, keep)
+            case Lim():
+                return self._limit(e, keep)
+            case Mean():
+                return self._mean(self.of(e.args[0], keep))
             case At():
                 return self._placed(e, keep)
             case sp.Sum() | sp.Product():
@@ -193,6 +197,49 @@ class Expansion:
         body, symbol, value = e.args
         return put(self.of(body, keep | {str(symbol)}), {symbol: self.of(value, keep)})
 
+    def _limit(self, e: Lim, keep: Names) -> sp.Expr:
+        body, symbol, place, side = e.args
+        inner = self.of(body, keep | {symbol.name})
+        value = sp.limit(inner, symbol, self.of(place, keep), side.name if place.is_finite else "+")
+        if value.has(sp.Limit, sp.AccumBounds) or value in (sp.nan, sp.zoo):
+            raise self._error("this limit can't be worked out")
+        return value
+
+    def _mean(self, e: sp.Expr) -> sp.Expr:
+        """An expectation: linear, and of what is random a symbol of its own."""
+        random = self.scope.letters.random
+        if not any(_name_of(each) in random for each in e.atoms(sp.Symbol, sp.Indexed)):
+            return e
+        if isinstance(e, sp.Add):
+            return sp.Add(*map(self._mean, e.args))
+        if isinstance(e, sp.Sum):
+            return sp.Sum(self._mean(e.function), *e.limits)
+        if isinstance(e, sp.Mul):
+            fixed = [f for f in e.args if not any(_name_of(a) in random for a in f.atoms(sp.Symbol, sp.Indexed))]
+            rest = sp.Mul(*(f for f in e.args if f not in fixed))
+            if fixed:
+                return sp.Mul(*fixed) * self._mean(rest)
+            if (wide := sp.expand_mul(e)) != e:
+                return self._mean(wide)
+        return self._opaque_mean(e)
+
+    def _opaque_mean(self, e: sp.Expr) -> sp.Expr:
+        """E[g_i]: a component of a vector of its own. What an equation says of it is put in."""
+        numbers = sorted({index for each in e.atoms(sp.Indexed) for index in each.indices}, key=str)
+        text = plain(e)
+        if not numbers:
+            name = f"E[{text}]"
+            known = self.scope.definitions.get(name)
+            return self.of(known.body) if known else sp.Symbol(name, real=True)
+        if len(numbers) > 1:
+            raise self._error(f"the expectation of {text} is not read")
+        blank = sp.Symbol("_", integer=True)
+        name = f"E[{plain(put(e, {numbers[0]: blank}))}]"
+        known = self.scope.definitions.get(name)
+        if known is not None:
+            return self.of(put(known.body, {known.index[0]: numbers[0]}))
+        return sp.IndexedBase(name)[numbers[0]]
+
     def _summed(self, e: sp.Sum, keep: Names) -> sp.Expr:
         (index, first, last), *_ = e.limits
         first, last = self.of(first, keep), self.of(last, keep)
@@ -250,6 +297,8 @@ class Expansion:
     def _diff(self, e: sp.Expr, variable: sp.Expr, order: int) -> sp.Expr:
         for _ in range(order):
             self.kinks |= set(_kinks(e, variable))
+            if isinstance(variable, sp.Indexed):
+                e = _with_other_bounds(e, variable.free_symbols)
             e = self._known_slopes(collapsed(sp.diff(e, variable)))
         return e
 
@@ -377,6 +426,19 @@ def _finite(e: sp.Sum) -> sp.Expr:
         return e
     terms = [put(e.function, {index: sp.Integer(n)}) for n in range(int(first), int(last) + 1)]
     return sp.Add(*terms) if isinstance(e, sp.Sum) else sp.Mul(*terms)
+
+
+def _with_other_bounds(e: sp.Expr, taken: set[sp.Symbol]) -> sp.Expr:
+    """Sums over indices that are none of those taken: in d/dz_j of a sum over j, the two j's are not the same."""
+
+    def renamed(each: sp.Sum) -> sp.Expr:
+        index, first, last = each.limits[0]
+        if index not in taken:
+            return each
+        fresh = sp.Symbol(f"{index.name}_", integer=True)
+        return type(each)(put(each.function, {index: fresh}), (fresh, first, last))
+
+    return e.replace(lambda each: isinstance(each, sp.Sum | sp.Product), renamed)
 
 
 def collapsed(e: sp.Expr) -> sp.Expr:

@@ -54,6 +54,12 @@ def _logarithm_of_two(x: sp.Expr) -> sp.Expr:
     return sp.log(x) / sp.log(2)
 
 
+def _factorial(n: sp.Expr) -> sp.Expr:
+    if n.is_Integer and n > 1000:
+        raise ValueError("a factorial that large has thousands of digits")
+    return sp.factorial(n)
+
+
 def _clip(x: sp.Expr, low: sp.Expr, high: sp.Expr) -> sp.Expr:
     return sp.Min(sp.Max(x, low), high)
 
@@ -92,6 +98,7 @@ KNOWN: Mapping[str, Known] = {
     "arcosh": Known(sp.acosh, sp.cosh),
     "max": _fixed(sp.Max, None, 0),
     "min": _fixed(sp.Min, None, 0),
+    "factorial": _fixed(_factorial),
     "sqrt": Known(sp.sqrt),
     "abs": Known(sp.Abs),
     "sign": Known(sp.sign),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
+from typing import TypeGuard
 
 from torchstone.prove import tree
 from torchstone.prove.functions import OF_VECTORS, is_known
@@ -25,6 +26,7 @@ class Letters:
     defined: set[str] = field(default_factory=set)  # names that an equation f(x) = ... defines
     lettered: set[str] = field(default_factory=set)  # vectors with a letter for a subscript
     primed: set[str] = field(default_factory=set)
+    random: set[str] = field(default_factory=set)  # names that an expectation is taken of
     slopes: dict[str, set[str]] = field(default_factory=dict)  # a name: what it is differentiated by
 
     def copy(self) -> Letters:
@@ -37,6 +39,7 @@ class Letters:
             {name: set(numbers) for name, numbers in self.components.items()},
             defined=set(self.defined),
             lettered=set(self.lettered),
+            random=set(self.random),
             slopes={name: set(by) for name, by in self.slopes.items()},
         )
 
@@ -99,13 +102,15 @@ class Letters:
                 self._see_inside(top, skip_names=True)
                 self._see_inside(bottom, skip_names=True)
             case tree.Big(lower=lower) if lower is not None:
-                variable = bound_variable(node)
+                variable = bound_variable(node) if node.kind in ("sum", "prod", "max", "min") else None
                 if variable:
                     self.indices.add(variable)
                 if node.upper is not None:
                     self.bounds.append(node.upper)
                 for child in children(node):
                     self._see(child)
+            case tree.Sum(terms=terms) if any(isinstance(term, tree.Name) and term.name == "dots" for _, term in terms):
+                self._see_dots(terms)
             case None:
                 pass
             case _:
@@ -120,6 +125,20 @@ class Letters:
                 if style != "function" and all(is_symbol(part) for part in parts):
                     if not any(isinstance(each, tree.Name) and each.name == name for each in others):
                         self.defined.add(name)
+
+    def _see_dots(self, terms: tuple[tuple[str, tree.Node], ...]) -> None:
+        """1 + q + ... + q^n: what only the last term holds counts the terms."""
+        *others, (_, last) = terms
+        known = {each.name for _, term in others for each in walk(term) if isinstance(each, tree.Name)}
+        for each in walk(last):
+            if isinstance(each, tree.Name) and each.name not in known:
+                self.bounds.append(each)
+            if isinstance(each, tree.Scripted) and isinstance(each.base, tree.Name):
+                for index in index_parts(each):
+                    if isinstance(index, tree.Name) and index.name not in known:
+                        self.vectors.add(each.base.name)
+        for _, term in terms:
+            self._see(term)
 
     def _see_inside(self, node: tree.Node, skip_names: bool) -> None:
         """Within a derivative's fraction, a name by itself is no factor."""
@@ -148,7 +167,8 @@ class Letters:
                         self.vectors.add(base.name)
                         self.lettered.add(base.name)
                         self.indices.update(letters)
-        if node.subscript is None and not node.primes and base.style != "function":
+        plainly = node.subscript is None and not node.primes and base.style != "function"
+        if plainly and not is_label(node.superscript) and not isinstance(node.superscript, tree.Group):
             self._see(base)
         self._see(node.superscript)
 
@@ -173,6 +193,9 @@ class Letters:
     def _see_calls(self, items: tuple[tree.Node, ...]) -> None:
         for item, after in zip(items, items[1:]):
             group = brackets_of(after)
+            if group is not None and isinstance(item, tree.Name) and item.name == "E" and item.style == "blackboard":
+                self._see_expectation(group)
+                continue
             name = item.base if isinstance(item, tree.Scripted) and item.subscript is None else item
             if group is None or not isinstance(name, tree.Name) or name.style == "function":
                 continue
@@ -181,6 +204,11 @@ class Letters:
                 match group.parts[0]:
                     case tree.Name(name=vector):
                         self.vectors.add(vector)
+
+    def _see_expectation(self, group: tree.Group) -> None:
+        match group.parts:
+            case (tree.Name(name=name) | tree.Scripted(base=tree.Name(name=name)),):
+                self.random.add(name)
 
     def _see_sizes(self, node: tree.Node) -> None:
         uppers: dict[str, tree.Node] = {}
@@ -221,7 +249,7 @@ def walk(node: tree.Node) -> Iterator[tree.Node]:
 def brackets_of(node: tree.Node) -> tree.Group | None:
     """The round or square brackets that a function's arguments may stand in, with or without scripts."""
     group = node.base if isinstance(node, tree.Scripted) else node
-    return group if isinstance(group, tree.Group) and group.bracket in "([{" else None
+    return group if isinstance(group, tree.Group) and group.bracket in ("(", "[", "{") else None
 
 
 def index_parts(node: tree.Scripted) -> list[tree.Node]:
@@ -237,7 +265,7 @@ def index_parts(node: tree.Scripted) -> list[tree.Node]:
         case other:
             parts.append(other)
     match node.superscript:
-        case tree.Group(bracket="(" | "[", parts=(tree.Name() | tree.Number() as sample,)):
+        case tree.Group(bracket="(" | "[", parts=(tree.Name() | tree.Number() | tree.Sum() as sample,)):
             parts.append(sample)
     return parts
 
@@ -245,6 +273,8 @@ def index_parts(node: tree.Scripted) -> list[tree.Node]:
 def bound_variable(big: tree.Big) -> str | None:
     """The letter that a sum runs over."""
     lower = big.lower
+    if isinstance(lower, tree.Group) and lower.parts:
+        lower = lower.parts[0]
     if isinstance(lower, tree.Statement):
         lower = lower.sides[0]
     return lower.name if isinstance(lower, tree.Name) else None
@@ -277,6 +307,8 @@ def plain_name(node: tree.Node) -> str:
             sample = ""
             if isinstance(superscript, tree.Group) and len(superscript.parts) == 1:
                 sample = f"^({plain_name(superscript.parts[0])})"
+            elif is_label(superscript):
+                sample = f"^{superscript.name}"
             return plain_name(base) + label + sample
         case tree.Row(items=items):
             return "".join(plain_name(item) for item in items)
@@ -285,6 +317,13 @@ def plain_name(node: tree.Node) -> str:
         case tree.Sum(terms=terms):
             return "".join(("" if not n and sign == "+" else sign) + plain_name(x) for n, (sign, x) in enumerate(terms))
     raise tree.LatexError("this subscript is not read", node.at)
+
+
+def is_label(superscript: tree.Node | None) -> TypeGuard[tree.Name]:
+    """Whether a superscript only tells one symbol from another: w^*, w^{new}, x^+."""
+    return isinstance(superscript, tree.Name) and (
+        superscript.style == "word" or superscript.name in ("star", "+", "-")
+    )
 
 
 def is_derivative(fraction: tree.Fraction) -> bool:
@@ -303,10 +342,10 @@ def begins_with_d(node: tree.Node) -> bool:
 def is_symbol(node: tree.Node) -> bool:
     """Whether a node is a plain symbol: x, w_1."""
     match node:
-        case tree.Name(name=name):
-            return not is_known(name)
-        case tree.Scripted(base=tree.Name(), superscript=None, primes=0):
-            return True
+        case tree.Name(name=name, style=style):
+            return style != "function" and not (style == "word" and is_known(name))
+        case tree.Scripted(base=tree.Name(style=style), superscript=superscript, primes=0) if style != "function":
+            return superscript is None or is_label(superscript)
     return False
 
 

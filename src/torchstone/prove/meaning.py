@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Literal
 import sympy as sp
 
 from torchstone.judge import Claim
-from torchstone.prove import applications, derivatives, tree
+from torchstone.prove import applications, derivatives, sums, tree
 from torchstone.prove.functions import is_known
-from torchstone.prove.letters import bound_variable, index_parts, plain_name
-from torchstone.prove.written import At, negative, over, plus, power, times
+from torchstone.prove.letters import index_parts, is_label, plain_name
+from torchstone.prove.written import At, negative, over, plus, power
 
 if TYPE_CHECKING:
     from torchstone.prove.scope import Scope
@@ -93,8 +93,8 @@ class Reader:
 
     def scripted(self, node: tree.Scripted) -> sp.Expr:
         base, exponent = node.base, node.superscript
-        if isinstance(base, tree.Name) and base.name == "delta" and (delta := self.kronecker(node)) is not None:
-            return delta
+        if (special := self.special(node, base)) is not None:
+            return special
         if isinstance(base, tree.Name) and (symbol := self.indexed(node, base)) is not None:
             body = symbol
             if isinstance(exponent, tree.Group) and index_parts(node)[-1:] == list(exponent.parts):
@@ -102,22 +102,41 @@ class Reader:
         elif node.subscript is not None:
             if not isinstance(base, tree.Name):
                 body = applications.component(self, self.value(base), node.subscript)
+            elif is_label(exponent):
+                body, exponent = self.scope.symbol(plain_name(node)), None
             elif base.name == "partial":
                 raise tree.LatexError("this derivative has nothing to work on", node.at)
             else:
                 body = self.scope.symbol(plain_name(tree.Scripted(node.at, base, node.subscript)))
+        elif isinstance(base, tree.Name) and is_label(exponent):
+            body, exponent = self.scope.symbol(plain_name(node)), None
         else:
             body = self.read(base)
-        if isinstance(exponent, tree.Group) and exponent.bracket in "([" and isinstance(base, tree.Name):
+        if isinstance(exponent, tree.Group) and exponent.bracket in ("(", "[") and isinstance(base, tree.Name):
             body = self.scope.symbol(plain_name(tree.Scripted(node.at, base, node.subscript, exponent)))
             exponent = None
         if node.primes:
-            body = derivatives.primed(self, body, node.primes, node.at)
+            body = derivatives.primed(self, body, node.primes, node.at, isinstance(base, tree.Name))
         if exponent is None:
             return body
         if isinstance(exponent, tree.Name) and exponent.name in ("T", "top", "intercal", "dagger", "transpose"):
             raise tree.LatexError("a transpose is not read: write the product of vectors as a sum", exponent.at)
         return power(body, self.read(exponent))
+
+    def special(self, node: tree.Scripted, base: tree.Node) -> sp.Expr | None:
+        """delta_{ij}, the indicator of a condition, the square of a vector's norm; None for anything else."""
+        match base, node.subscript, node.superscript:
+            case tree.Name(name="delta"), _, None:
+                return self.kronecker(node)
+            case tree.Name(name="1" | "I", style="blackboard" | "bold"), tree.Statement() as condition, None:
+                return sums.indicator(self, condition)
+            case tree.Name(name="1" | "I", style="blackboard" | "bold"), tree.Group(parts=(condition,)), None:
+                return sums.indicator(self, condition)
+            case tree.Group(bracket="||", parts=(inner,)), None | tree.Number(text="2"), tree.Number(text="2"):
+                vector = self.value(inner)
+                if isinstance(vector, sp.IndexedBase):
+                    return sums.inner_product(self, vector, vector)
+        return None
 
     def kronecker(self, node: tree.Scripted) -> sp.Expr | None:
         """delta_{ij}, one where i is j and else zero; None for any other delta."""
@@ -171,6 +190,8 @@ class Reader:
 
     def condition(self, node: tree.Node) -> sp.Basic:
         """x > 0, 0 <= x < 1, i = j: a relation to be met."""
+        if isinstance(node, tree.Group) and node.bracket == "":
+            return sp.And(*(self.condition(part) for part in node.parts))
         if not isinstance(node, tree.Statement) or len(node.sides) < 2 or node.sides[0] is None:
             raise tree.LatexError("expected a condition such as x > 0", node.at)
         parts = []
@@ -188,6 +209,8 @@ class Reader:
         raise tree.LatexError("expected a place such as x = 0", where.at)
 
     def sum(self, node: tree.Sum) -> sp.Expr:
+        if sums.has_dots(node):
+            return sums.read_dots(self, node)
         terms = []
         for sign, term in node.terms:
             value = self.read(term)
@@ -199,23 +222,6 @@ class Reader:
 
     def row(self, node: tree.Row) -> sp.Expr:
         return applications.read_row(self, node.items, node.at)
-
-    def bound(self, big: tree.Big) -> tuple[sp.Symbol, sp.Expr, sp.Expr, tree.Statement | None]:
-        """What a sum runs over, from where to where; and the statement i != k, where there is one."""
-        name = bound_variable(big)
-        if name is None:
-            raise tree.LatexError("expected an index under the sum, such as i = 1", big.at)
-        index = sp.Symbol(name, integer=True)
-        lower, extra = big.lower, None
-        first: sp.Expr = sp.S.One
-        if isinstance(lower, tree.Statement):
-            if lower.relations == ("=",) and lower.sides[1] is not None:
-                first = self.read(lower.sides[1])
-            elif lower.relations == ("!=",):
-                extra = lower
-            else:
-                raise tree.LatexError("expected an index under the sum, such as i = 1", big.at)
-        return index, first, sp.S.Zero if big.upper is None else self.read(big.upper), extra
 
 
 RELATIONS: Mapping[str, Callable[[sp.Expr, sp.Expr], sp.Basic]] = {
@@ -233,7 +239,7 @@ _REFUSED = {
     "Var": "a variance",
     "Cov": "a covariance",
 }
-_WORDS = {tree.Statement: "a relation", tree.Interval: "an interval"}
+_WORDS = {tree.Statement: "a relation", tree.Interval: "an interval", tree.Given: "a condition in brackets"}
 _HANDLERS: dict[type[tree.Node], Callable[[Reader, tree.Node], sp.Expr]] = {
     tree.Number: Reader.number,  # type: ignore[dict-item]
     tree.Name: Reader.name,  # type: ignore[dict-item]
@@ -248,4 +254,3 @@ _HANDLERS: dict[type[tree.Node], Callable[[Reader, tree.Node], sp.Expr]] = {
     tree.Product: Reader.product,  # type: ignore[dict-item]
     tree.Row: Reader.row,  # type: ignore[dict-item]
 }
-__all__ = ["RELATIONS", "Reader", "Reading", "times"]

@@ -25,6 +25,7 @@ class Definition:
     line: int
     parameters: tuple[sp.Expr, ...] = ()
     index: tuple[sp.Expr, ...] = ()
+    partial: bool = False  # by cases: f(x) = x for x > 0, and more to come
     special: bool = False  # a number for a symbol, K = 2: another number may follow
     recursive: bool = False
 
@@ -38,6 +39,9 @@ class Scope:
         self.slopes: dict[tuple[str, str], sp.Expr] = {}  # of what has no definition: du/dx = 2
         self.domains: dict[sp.Basic, sp.Set] = {}
         self.given: tuple[sp.Basic, ...] = ()
+        self.solved: dict[sp.Basic, sp.Expr] = {}  # what an equation "derivative = 0" gives for its symbol
+        self.slope_of: dict[sp.Expr, sp.Symbol] = {}  # what was said to be a derivative, and by which symbol
+        self.weights: dict[str, sp.Basic] = {}  # a vector that weighs logarithms, and that its components sum to 1
         self.values: dict[sp.Basic, sp.Expr] = {}  # of one statement's conditions: i = k
         self.previous: sp.Expr | None = None
         self.lost = False  # whether the line before could not be read
@@ -49,6 +53,7 @@ class Scope:
         scope = self.copy()
         scope.letters = self.letters.copy()
         scope.previous, scope.lost = None, False
+        scope.solved, scope.slope_of = {}, {}
         scope.inherited, scope.used = set(self.definitions), set()
         return scope
 
@@ -58,6 +63,7 @@ class Scope:
         scope.__dict__.update(self.__dict__)
         scope.definitions, scope.slopes = dict(self.definitions), dict(self.slopes)
         scope.domains, scope.values = dict(self.domains), dict(self.values)
+        scope.solved, scope.slope_of, scope.weights = dict(self.solved), dict(self.slope_of), dict(self.weights)
         scope.inherited, scope.used = set(self.inherited), set(self.used)
         return scope
 

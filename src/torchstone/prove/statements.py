@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -12,10 +13,12 @@ from torchstone.prove import targets, tree
 from torchstone.prove.claims import make_claim, make_loose
 from torchstone.prove.functions import KNOWN, is_known
 from torchstone.prove.meaning import RELATIONS, Reader, Reading
-from torchstone.prove.written import Slope, plain
+from torchstone.prove.written import Mean, Prime, Slope, plain
 
 if TYPE_CHECKING:
     from torchstone.prove.scope import Definition, Scope
+
+_FEW_OPERATIONS = 60  # beyond it, solving an equation takes too long to be worth it
 
 
 def read_statement(scope: Scope, statement: tree.Statement, line: int) -> list[Reading]:
@@ -40,10 +43,13 @@ def read_statement(scope: Scope, statement: tree.Statement, line: int) -> list[R
             raise tree.LatexError("only =, <, > and the like are judged", node.at)
         right = reader.value(node)
         reading = None
-        if relation == "=" and number == 0 and not statement.conditions:
+        if relation == "=" and number == 0:
             reading = _definition(scope, statement, left, right, line)
+        if reading is None and relation == "=" and right == 0:
+            reading = _condition(scope, left, at)
         readings.append(reading or _claim(within, left, right, relation, at))
         left, at = right, node.at
+    _remember_slopes(scope, readings)
     scope.previous = left
     for reading in readings:
         scope.use(reading.left, reading.right)
@@ -82,6 +88,14 @@ def _definition(scope: Scope, statement: tree.Statement, left: sp.Expr, right: s
     if first is None:
         return None
     definition = targets.defined_by(first, left, right, line)
+    if isinstance(left, Mean) and any(map(scope.has_meaning, left.args[0].atoms(sp.Symbol, sp.Indexed))):
+        return None
+    if isinstance(left, sp.Symbol) and (solution := _solution_named(scope, left)) is not None:
+        scope.solved[left] = solution
+        return None
+    conditions = [each for each in statement.conditions if not targets.is_range(each)]
+    if definition is not None and conditions:
+        return _defined_by_cases(scope, definition, conditions, left, right, first.at)
     if definition is None:
         if isinstance(left, Slope) and _defines_a_slope(scope, left, right):
             scope.slopes[plain(left.args[0]), plain(left.args[1])] = right
@@ -98,10 +112,101 @@ def _definition(scope: Scope, statement: tree.Statement, left: sp.Expr, right: s
         scope.settled(right, first.at)
     scope.definitions[key] = definition
     scope.inherited.discard(key)
+    _remember_weights(scope, right)
     return _defining(scope, left, right, first.at, note)
 
 
-def _may_define(scope: Scope, definition: Definition) -> bool:
+def _defined_by_cases(
+    scope: Scope, definition: Definition, conditions: list[tree.Statement], left: sp.Expr, right: sp.Expr, at: int
+) -> Reading | None:
+    """f(x) = x for x > 0, and later f(x) = 0 for x <= 0: one function. None where f is known already."""
+    known = scope.definitions.get(definition.name)
+    if not definition.parameters or not (known is None or known.partial) or not _may_define(scope, definition, True):
+        return None
+    reader = Reader(scope)
+    said = sp.And(*(reader.condition(each) for each in conditions))
+    if known is not None and any(condition == said for _, condition in known.body.args):
+        return None
+    rows = [] if known is None else [tuple(row) for row in known.body.args]
+    body = sp.Piecewise(*rows, (right, said), evaluate=False)
+    scope.definitions[definition.name] = replace(definition, body=body, partial=True)
+    reading = _defining(scope, left, right, at)
+    return replace(reading, read_as=f"{reading.read_as} for {plain(said)}")
+
+
+def _remember_weights(scope: Scope, right: sp.Expr) -> None:
+    """In sum_i y_i log p_i the y_i are weights: targets, one-hot or probabilities, that sum to 1."""
+    for each in right.atoms(sp.Sum):
+        index, first, last = each.limits[0]
+        factors = sp.Mul.make_args(each.function)
+        logarithms = [factor for factor in factors if factor.atoms(sp.log)]
+        for factor in factors:
+            if isinstance(factor, sp.Indexed) and factor.indices == (index,) and len(logarithms) == 1:
+                vector = str(factor.base)
+                if not scope.has_meaning(factor) and not logarithms[0].has(factor.base):
+                    total = sp.Sum(factor, (index, first, scope.settled(last)))
+                    scope.weights[vector] = sp.Eq(total, 1)
+
+
+# Equations to be solved
+
+
+def _remember_slopes(scope: Scope, readings: list[Reading]) -> None:
+    """What a chain that begins with a derivative says to equal it."""
+    variable: sp.Symbol | None = None
+    for reading in readings:
+        if reading.kind not in ("claim", "definition") or reading.relation != "=":
+            continue
+        variable = _slope_variable(scope, reading.left) or scope.slope_of.get(reading.left, variable)
+        if variable is not None:
+            scope.slope_of[reading.right] = variable
+
+
+def _slope_variable(scope: Scope, e: sp.Expr) -> sp.Symbol | None:
+    symbol = None
+    if isinstance(e, Slope):
+        symbol = e.args[1]
+    elif isinstance(e, Prime):
+        symbol = e.args[0].args[0]
+    return symbol if isinstance(symbol, sp.Symbol) and not scope.has_meaning(symbol) else None
+
+
+def _condition(scope: Scope, left: sp.Expr, at: int) -> Reading | None:
+    """A derivative that is set to zero: an equation to be solved, not a claim. Its solution is known from here on."""
+    variable = _slope_variable(scope, left) or scope.slope_of.get(left)
+    if variable is None or variable in scope.solved:
+        return None
+    slope = scope.settled(left, at)
+    if slope == 0 or variable not in slope.free_symbols:
+        return None
+    solution = _solution(slope, variable)
+    if solution is not None:
+        scope.solved[variable] = solution
+    return _given(scope, left, sp.S.Zero, "=", f"{plain(left)} = 0, to be solved for {variable}", at)
+
+
+def _solution(e: sp.Expr, variable: sp.Symbol) -> sp.Expr | None:
+    factor = sp.simplify(sp.diff(e, variable).doit())
+    if variable not in factor.free_symbols:
+        return sp.simplify(-e.subs(variable, 0).doit() / factor)
+    if e.has(sp.Sum, sp.Piecewise) or sp.count_ops(e) > _FEW_OPERATIONS:
+        return None
+    try:
+        solutions = sp.solve(e, variable)
+    except NotImplementedError:
+        return None
+    return solutions[0] if len(solutions) == 1 else None
+
+
+def _solution_named(scope: Scope, symbol: sp.Symbol) -> sp.Expr | None:
+    """The solution for mu, which mu, mu^* and mu_hat all name."""
+    if scope.has_meaning(symbol):
+        return None
+    base = symbol.name.split("^")[0].split("_")[0]
+    return next((value for name, value in scope.solved.items() if str(name) in (symbol.name, base)), None)
+
+
+def _may_define(scope: Scope, definition: Definition, by_cases: bool = False) -> bool:
     """Whether a name is still to be had: not defined here, or inherited and not used yet, or a number before."""
     if definition.name.endswith("'"):
         function = definition.name[:-1]
@@ -113,6 +218,8 @@ def _may_define(scope: Scope, definition: Definition) -> bool:
     if known is not None:
         if known.special:
             return definition.special
+        if known.partial and by_cases:
+            return True
         return definition.name in scope.inherited and definition.name not in scope.used
     if general is not None:  # a component of what a recurrence gives: its beginning
         return definition.index == (sp.S.Zero,)
@@ -155,6 +262,8 @@ def take_as_given(scope: Scope, statement: tree.Statement) -> list[Reading]:
     for left, sign, right in zip(statement.sides, statement.relations, statement.sides[1:], strict=False):
         if left is None or right is None:
             raise tree.LatexError("expected a condition such as x > 0", statement.at)
+        if targets.is_range(statement):
+            continue
         if sign == "in":
             places = left.parts if isinstance(left, tree.Group) else (left,)
             domain, text = targets.domain(reader, right)

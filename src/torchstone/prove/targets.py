@@ -10,7 +10,7 @@ from torchstone.prove import tree
 from torchstone.prove.expansion import put
 from torchstone.prove.functions import KNOWN
 from torchstone.prove.letters import brackets_of, is_symbol
-from torchstone.prove.written import Component, Prime, Slope, plain
+from torchstone.prove.written import Component, Mean, Prime, Slope, plain
 
 if TYPE_CHECKING:
     from torchstone.prove.meaning import Reader
@@ -40,6 +40,8 @@ def defined_by(node: tree.Node, left: sp.Expr, right: sp.Expr, line: int) -> Def
             return _derivative_defined(left.args[0], right, line)
         case Slope() if isinstance(left.args[0], sp.core.function.AppliedUndef) and left.args[0].args == left.args[1:2]:
             return _derivative_defined(left.args[0], right, line)
+        case Mean():
+            return _mean_defined(left, right, line)
         case Component():
             call, *index = left.args
             if all(_is_parameter(a) for a in call.args) and all(i.is_Symbol for i in index):
@@ -47,6 +49,19 @@ def defined_by(node: tree.Node, left: sp.Expr, right: sp.Expr, line: int) -> Def
         case sp.Function() if isinstance(left, sp.core.function.AppliedUndef) and _is_a_call(node):
             if all(_is_parameter(a) for a in left.args) and len(set(left.args)) == len(left.args):
                 return Definition(left.func.__name__, right, line, tuple(left.args))
+    return None
+
+
+def _mean_defined(left: Mean, right: sp.Expr, line: int) -> Definition | None:
+    """E[g_i] = mu: what is said of the expectation of what is random."""
+    from torchstone.prove.scope import Definition
+
+    match left.args[0]:
+        case sp.Indexed() as component if len(component.indices) == 1 and component.indices[0].is_Symbol:
+            blank = sp.Symbol("_", integer=True)
+            return Definition(f"E[{plain(component.base[blank])}]", right, line, (), tuple(component.indices))
+        case sp.Symbol() as symbol:
+            return Definition(f"E[{symbol.name}]", right, line)
     return None
 
 
@@ -118,6 +133,14 @@ def is_given(scope: Scope, statement: tree.Statement) -> bool:
         match statement.sides[0]:
             case tree.Row(items=(tree.Big(kind="sum"), tree.Scripted(base=tree.Name(name=name)) as term)):
                 return name in scope.letters.vectors and name not in scope.definitions and term.superscript is None
+    return False
+
+
+def is_range(statement: tree.Statement) -> bool:
+    """i = 1, ..., n: which numbers an index takes says nothing of a formula with that index."""
+    match statement.sides, statement.relations:
+        case (_, tree.Interval(ends=ends)), ("in",):
+            return any(isinstance(end, tree.Name) and end.name == "dots" for end in ends)
     return False
 
 

@@ -36,6 +36,14 @@ class Inverse(_Written):
     """A function's inverse at a place: `Inverse(f(y))` is f^-1(y)."""
 
 
+class Lim(_Written):
+    """A limit: `Lim(e, x, 0, side)`, side one of the symbols +, -, +-."""
+
+
+class Mean(_Written):
+    """The expectation of an expression."""
+
+
 class At(_Written):
     """An expression where a symbol has a value: `At(e, x, 0)`."""
 
@@ -96,6 +104,14 @@ class _Printer(StrPrinter):
     def _print_Inverse(self, e: Inverse) -> str:
         call = e.args[0]
         return f"{call.func.__name__}^-1({self.stringify(call.args, ', ')})"
+
+    def _print_Lim(self, e: Lim) -> str:
+        body, symbol, place, side = e.args
+        toward = self._print(place) + ("" if side.name == "+-" else side.name)
+        return f"lim({self._print(body)}, {self._print(symbol)} -> {toward})"
+
+    def _print_Mean(self, e: Mean) -> str:
+        return f"E[{self._print(e.args[0])}]"
 
     def _print_At(self, e: At) -> str:
         body, symbol, value = e.args
