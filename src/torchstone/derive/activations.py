@@ -7,7 +7,7 @@ import sympy as sp
 from torchstone.definitions import Function
 from torchstone.definitions.calculus import D
 from torchstone.derive.kinks import write_kinks
-from torchstone.derive.names import (
+from torchstone.derive.shared import (
     IS_A_CLASS,
     SIGMOID,
     C,

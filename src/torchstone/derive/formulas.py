@@ -5,7 +5,7 @@ import sympy as sp
 from torchstone.definitions import COMPONENT, Function, Input
 from torchstone.definitions.calculus import D, depends
 from torchstone.derive.algebra import IDENTITIES
-from torchstone.derive.names import IS_A_CLASS
+from torchstone.derive.shared import IS_A_CLASS
 from torchstone.derive.solving import solve
 from torchstone.derive.writing import Lines, Writing
 

@@ -7,7 +7,7 @@ import sympy as sp
 from torchstone.definitions import Function
 from torchstone.definitions.calculus import D
 from torchstone.derive.kinks import flat, write_kinks
-from torchstone.derive.names import IS_A_CLASS, SIGMOID, C, at_defaults, define_sigmoid, k, p, sigma, t, x
+from torchstone.derive.shared import IS_A_CLASS, SIGMOID, C, at_defaults, define_sigmoid, k, p, sigma, t, x
 from torchstone.derive.writing import Lines, Writing
 
 L = sp.Symbol("L", real=True)

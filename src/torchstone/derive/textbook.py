@@ -4,7 +4,7 @@ import sympy as sp
 
 from torchstone.definitions.calculus import D
 from torchstone.derive.algebra import IDENTITIES
-from torchstone.derive.names import SIGMOID, define_sigmoid, g, sigma, sigmoid_slope, tanh_slope, u, x, y
+from torchstone.derive.shared import SIGMOID, define_sigmoid, g, sigma, sigmoid_slope, tanh_slope, u, x, y
 from torchstone.derive.solving import solve
 from torchstone.derive.writing import Writing
 
