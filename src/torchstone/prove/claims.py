@@ -10,7 +10,9 @@ import sympy as sp
 from torchstone.judge import Claim
 from torchstone.judge.verdict import Relation
 from torchstone.prove import tree
-from torchstone.prove.expansion import Expansion, alike, put
+from torchstone.prove.expansion import Expansion
+from torchstone.prove.indices import put, with_plain_bounds
+from torchstone.prove.slopes import alike
 from torchstone.prove.written import Inverse, plain
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ def make_claim(
         left, right = call.func(right), call.args[0]
     recurrence = _recurrence_of(scope, left)
     if recurrence is not None and relation == "=":
-        a, b, note = _by_induction(expansion, recurrence, left, right)
+        a, b, note = _by_recurrence(expansion, recurrence, left, right)
     else:
         a, b, note = expansion.of(left), expansion.of(right), ""
     if scope.values:
@@ -39,7 +41,7 @@ def make_claim(
     for side in (a, b):
         if side.has(sp.nan, sp.zoo):
             raise tree.LatexError("division by zero", at)
-    a, b = _with_plain_bounds(a, b)
+    a, b = with_plain_bounds(a, b)
     return _with_what_is_given(scope, a, b, relation, expansion.kinks), note or sized
 
 
@@ -72,60 +74,60 @@ def _places(relation: sp.Basic) -> set[str]:
     return {str(symbol) for symbol in names if not symbol.is_integer} or {str(symbol) for symbol in names}
 
 
-def _with_plain_bounds(a: sp.Expr, b: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
-    """The same sums with the same indices on both sides: j, in a sum over a sum k, and so on."""
-    taken = {str(symbol) for symbol in a.free_symbols | b.free_symbols}
-    names = [name for name in ("j", "k", "l", "m", "r", "s", "j1", "j2", "j3", "j4") if name not in taken]
-    return _renamed(a, names), _renamed(b, names)
-
-
-def _renamed(e: sp.Basic, names: list[str]) -> sp.Basic:
-    if not e.args or not e.has(sp.Sum, sp.Product):
-        return e
-    inner = [_renamed(argument, names) for argument in e.args]
-    if not isinstance(e, sp.Sum | sp.Product) or len(e.limits) != 1:
-        return e.func(*inner)
-    index, first, last = inner[1]
-    height = _height(inner[0])
-    if height >= len(names):
-        return e.func(*inner)
-    fresh = sp.Symbol(names[height], integer=True)
-    return e.func(put(inner[0], {index: fresh}), (fresh, first, last))
-
-
-def _height(e: sp.Basic) -> int:
-    """How deep sums stand in sums."""
-    deepest = max(map(_height, e.args), default=0)
-    return deepest + 1 if isinstance(e, sp.Sum | sp.Product) else deepest
-
-
 def _recurrence_of(scope: Scope, left: sp.Expr) -> Definition | None:
-    """The recurrence for a component whose number is not known: m_t, w_{t+1}."""
-    if not isinstance(left, sp.Indexed) or left.indices[0].is_Integer:
-        return None
-    definition = scope.definitions.get(str(left.base))
-    return definition if definition is not None and definition.recursive else None
+    """The recurrence that a side with m_t or w_{t+1} in it is about, whose number is not known."""
+    for each in left.atoms(sp.Indexed):
+        definition = scope.definitions.get(str(each.base))
+        if definition is not None and definition.recursive and not each.indices[0].is_Integer:
+            return definition
+    return None
 
 
-def _by_induction(
+def _by_recurrence(
     expansion: Expansion, recurrence: Definition, left: sp.Expr, right: sp.Expr
 ) -> tuple[sp.Expr, sp.Expr, str]:
-    """m_t = r(t), where m_t is known through m_{t-1}: either r holds m_{t-1} too, or r(0) = m_0 and r follows r."""
-    base, index = left.base, left.indices[0]
-    body = put(recurrence.body, {recurrence.index[0]: index})
-    a, b = expansion.of(body), expansion.of(right)
-    numbers = [each.indices[0] for each in b.atoms(sp.Indexed) if each.base == base]
-    if any(not number.is_Integer for number in numbers):
+    """m_t = r, where m_t is known through m_{t-1}: r holds an earlier m, or is shown by induction over t."""
+    base = sp.IndexedBase(recurrence.name)
+    a, b = expansion.of(left), expansion.of(right)
+    latest, others = _numbers(a, base), _numbers(b, base)
+    if others & latest:
         return a, b, ""
-    symbol = next(iter(index.free_symbols))
-    first, begins = sp.S.Zero, put(b, {symbol: -(index - symbol)})
-    start = expansion.of(base[first])
+    if len(latest) != 1:
+        raise tree.LatexError("more than one component of a recurrence stands on this side", expansion.at)
+    (index,) = latest
+    if others:
+        return expansion.of(_unrolled(a, recurrence, base, index)), b, ""
+    (symbol,) = index.free_symbols
+    closed = _solved_for(a, b, base[index])
+    if closed is None:
+        raise tree.LatexError(f"this is not solved for {plain(base[index])}", expansion.at)
+    closed = put(closed, {symbol: 2 * symbol - index})
+    start, begins = expansion.of(base[0]), put(closed, {symbol: sp.S.Zero})
     if sp.simplify(begins - start) != 0:
         return start, begins, f"at {plain(symbol)} = 0"
-    before = {
-        each: put(b, {symbol: each.indices[0] - index + symbol}) for each in a.atoms(sp.Indexed) if each.base == base
-    }
-    return _without_last(a.xreplace(before), symbol), _without_last(b, symbol), f"by induction over {plain(symbol)}"
+    step = expansion.of(_unrolled(base[symbol], recurrence, base, symbol))
+    before = {base[number]: put(closed, {symbol: number}) for number in _numbers(step, base)}
+    note = f"by induction over {plain(symbol)}"
+    return _without_last(step.xreplace(before), symbol), _without_last(closed, symbol), note
+
+
+def _numbers(e: sp.Expr, base: sp.IndexedBase) -> set[sp.Expr]:
+    """Which components of a vector an expression holds, as far as they aren't numbers."""
+    return {each.indices[0] for each in e.atoms(sp.Indexed) if each.base == base and not each.indices[0].is_Integer}
+
+
+def _unrolled(e: sp.Expr, recurrence: Definition, base: sp.IndexedBase, index: sp.Expr) -> sp.Expr:
+    return e.xreplace({base[index]: put(recurrence.body, {recurrence.index[0]: index})})
+
+
+def _solved_for(a: sp.Expr, b: sp.Expr, component: sp.Expr) -> sp.Expr | None:
+    """The component from an equation in which it is linear."""
+    place = sp.Dummy("component", real=True)
+    held = a.xreplace({component: place})
+    factor = sp.diff(held, place)
+    if factor == 0 or factor.has(place):
+        return None
+    return (b - held.subs(place, 0)) / factor
 
 
 def _without_last(e: sp.Expr, symbol: sp.Expr) -> sp.Expr:

@@ -9,13 +9,14 @@ import sympy as sp
 
 from torchstone.prove import tree
 from torchstone.prove.functions import KNOWN, NUMBERS_OF_VECTORS, OF_VECTORS
+from torchstone.prove.indices import collapsed, finite, put, with_other_bounds
+from torchstone.prove.slopes import agree, kinks, unknown_derivative
 from torchstone.prove.written import At, Component, Inverse, Lim, Mean, Prime, Slope, plain
 
 if TYPE_CHECKING:
     from torchstone.prove.scope import Scope
 
 _LARGEST_POWER = 5000  # bits of a whole number's power
-_MOST_TERMS = 64
 _MOST_STEPS = 12  # of a recurrence, from its beginning
 _DEEPEST = 40
 
@@ -125,7 +126,12 @@ class Expansion:
     def _substituted(self, body: sp.Expr, values: Mapping[sp.Basic, sp.Basic], keep: Names) -> sp.Expr:
         """A definition's body with values for its parameters: expanded first, for what it holds may hold them too."""
         names = frozenset(str(parameter) for parameter in values)
-        return put(self.of(body, keep | names), values)
+        return self._once_more(put(self.of(body, keep | names), values), keep)
+
+    def _once_more(self, e: sp.Expr, keep: Names) -> sp.Expr:
+        """Where numbers took the place of indices, components may have come up that are defined one by one."""
+        defined = any(plain(each) in self.scope.definitions for each in e.atoms(sp.Indexed))
+        return self.of(e, keep) if defined else e
 
     def _call(self, e: sp.Expr, keep: Names) -> sp.Expr:
         name = e.func.__name__
@@ -166,7 +172,7 @@ class Expansion:
                 return self.of(base[number], keep)
 
             def total(function: object) -> sp.Expr:
-                return _finite(sp.Sum(function(index), (index, begin, end)))
+                return self._once_more(finite(sp.Sum(function(index), (index, begin, end))), keep)
 
             return terms, total
         listed = [self.of(argument, keep) for argument in arguments]
@@ -244,7 +250,7 @@ class Expansion:
         (index, first, last), *_ = e.limits
         first, last = self.of(first, keep), self.of(last, keep)
         inner = self.of(e.function, keep | {str(index)})
-        return _finite(type(e)(inner, (index, first, last)))
+        return self._once_more(finite(type(e)(inner, (index, first, last))), keep)
 
     # Derivatives
 
@@ -263,7 +269,8 @@ class Expansion:
         if isinstance(variable, sp.core.function.AppliedUndef):
             place = sp.Dummy("t", real=True)
             return self._diff(inner.xreplace({variable: place}), place, order).xreplace({place: variable})
-        if not self.scope.has_meaning(variable) or inner.has(variable):
+        held = variable.base if isinstance(variable, sp.Indexed) else variable
+        if not self.scope.has_meaning(variable) or inner.has(held):
             return self._diff(inner, variable, order)
         return self._by_a_defined_symbol(inner, variable, order, keep)
 
@@ -281,7 +288,7 @@ class Expansion:
             if slope != 0:
                 ratios.append(self._diff(inner, symbol, 1) / slope)
         ratios.sort(key=sp.count_ops)
-        if any(not _same(ratio, ratios[0]) for ratio in ratios[1:]):
+        if any(not agree(ratio, ratios[0]) for ratio in ratios[1:]):
             raise self._error(f"this is no function of {plain(variable)} alone")
         return ratios[0]
 
@@ -296,16 +303,16 @@ class Expansion:
 
     def _diff(self, e: sp.Expr, variable: sp.Expr, order: int) -> sp.Expr:
         for _ in range(order):
-            self.kinks |= set(_kinks(e, variable))
+            self.kinks |= set(kinks(e, variable))
             if isinstance(variable, sp.Indexed):
-                e = _with_other_bounds(e, variable.free_symbols)
+                e = with_other_bounds(e, variable.free_symbols)
             e = self._known_slopes(collapsed(sp.diff(e, variable)))
         return e
 
     def _known_slopes(self, e: sp.Expr) -> sp.Expr:
         """The derivatives of what has no definition, where an equation gave them: du/dx = 2, f'(x) = 3*x."""
         for each in e.atoms(sp.Derivative, sp.Subs):
-            call, places, order = _unknown_derivative(each)
+            call, places, order = unknown_derivative(each)
             if call is None or order != 1:
                 continue
             name = call.func.__name__
@@ -320,36 +327,6 @@ class Expansion:
         return e
 
 
-def _unknown_derivative(e: sp.Expr) -> tuple[sp.Expr | None, tuple[sp.Expr, ...], int]:
-    """The unknown function that is differentiated, at what, and how often."""
-    places: tuple[sp.Expr, ...] = ()
-    if isinstance(e, sp.Subs):
-        if not isinstance(e.expr, sp.Derivative) or len(e.point) != 1:
-            return None, (), 0
-        places, e = tuple(e.point), e.expr
-    if not isinstance(e.expr, sp.core.function.AppliedUndef) or len(e.variable_count) != 1:
-        return None, (), 0
-    variable, order = e.variable_count[0]
-    return e.expr, places or (variable,), int(order)
-
-
-def alike(e: sp.Expr) -> sp.Expr:
-    """Derivatives of unknown functions in one form: f'(w) by its own symbol, f'(2*x) as a substitution."""
-    for each in sorted(e.atoms(sp.Subs, sp.Derivative), key=sp.default_sort_key):
-        call, places, order = _unknown_derivative(each)
-        if call is None or len(call.args) != 1:
-            continue
-        place = places[0]
-        if isinstance(place, sp.Symbol):
-            form = sp.Derivative(call.func(place), (place, order))
-        else:
-            inner = sp.Symbol("t", real=True)
-            form = sp.Subs(sp.Derivative(call.func(inner), (inner, order)), inner, place)
-        if form != each:
-            e = e.xreplace({each: form})
-    return e
-
-
 def _name_of(variable: sp.Expr) -> str:
     return str(variable.base) if isinstance(variable, sp.Indexed) else str(variable)
 
@@ -358,107 +335,3 @@ def _bases(e: sp.Expr) -> set[sp.Symbol]:
     """Symbols that name a vector or an index, not a number."""
     indices = {symbol for each in e.atoms(sp.Indexed) for index in each.indices for symbol in index.free_symbols}
     return {each.base.label for each in e.atoms(sp.Indexed)} | indices
-
-
-def _same(a: sp.Expr, b: sp.Expr) -> bool:
-    """Whether two expressions agree at three places: enough to tell a function of u from one that is none."""
-    difference = a - b
-    symbols = sorted(difference.free_symbols, key=str)
-    for seed in (3, 5, 7):
-        values = {symbol: sp.Rational(seed * (n + 2) % 11 + 1, 7) for n, symbol in enumerate(symbols)}
-        value = difference.subs(values).evalf(20)
-        if value.is_number and abs(value) > sp.Float("1e-12"):
-            return False
-    return True
-
-
-def _kinks(e: sp.Expr, variable: sp.Expr) -> Iterator[sp.Basic]:
-    """Where what an expression holds has a kink in a variable."""
-    for each in e.atoms(sp.Abs, sp.sign, sp.Heaviside):
-        if each.has(variable):
-            yield sp.Ne(each.args[0], 0)
-    for each in e.atoms(sp.Max, sp.Min):
-        if each.has(variable) and len(each.args) == 2:
-            yield sp.Ne(each.args[0] - each.args[1], 0)
-    for each in e.atoms(sp.Piecewise):
-        for _, condition in each.args:
-            for relation in condition.atoms(sp.core.relational.Relational):
-                if relation.has(variable):
-                    yield sp.Ne(relation.lhs - relation.rhs, 0)
-
-
-def put(e: sp.Basic, values: Mapping[sp.Basic, sp.Basic]) -> sp.Basic:
-    """Values for symbols, all at once. A sum's index that a value holds too gets another name.
-
-    >>> import sympy as sp
-    >>> z, i, j = sp.IndexedBase("z"), sp.Symbol("i", integer=True), sp.Symbol("j", integer=True)
-    >>> put(sp.Sum(z[j] - z[i], (j, 1, 3)), {i: j})
-    Sum(-z[j] + z[j_], (j_, 1, 3))
-    """
-    if e in values:
-        return values[e]
-    if not e.args:
-        return e
-    if isinstance(e, sp.Sum | sp.Product):
-        index, first, last = e.limits[0]
-        inner = {symbol: value for symbol, value in values.items() if symbol != index}
-        body, taken = e.function, {symbol for value in inner.values() for symbol in value.free_symbols}
-        while index in taken:
-            fresh = sp.Symbol(f"{index.name}_", integer=True)
-            body, index = put(body, {index: fresh}), fresh
-        return _finite(type(e)(put(body, inner), (index, put(first, values), put(last, values))))
-    if isinstance(e, sp.Subs | sp.Derivative):
-        return e.subs(list(values.items()), simultaneous=True)
-    if isinstance(e, sp.Indexed) and e.base in values:
-        base = values[e.base]
-        if not isinstance(base, sp.IndexedBase):
-            raise tree.LatexError(f"{plain(base)} stands where a vector is expected")
-        return base[tuple(put(index, values) for index in e.indices)]
-    if isinstance(e, sp.Indexed):
-        return e.base[tuple(put(index, values) for index in e.indices)]
-    return e.func(*(put(argument, values) for argument in e.args))
-
-
-def _finite(e: sp.Sum) -> sp.Expr:
-    """A sum or product with few terms, written out."""
-    (index, first, last), *_ = e.limits
-    if not (first.is_Integer and last.is_Integer and last - first < _MOST_TERMS):
-        return e
-    terms = [put(e.function, {index: sp.Integer(n)}) for n in range(int(first), int(last) + 1)]
-    return sp.Add(*terms) if isinstance(e, sp.Sum) else sp.Mul(*terms)
-
-
-def _with_other_bounds(e: sp.Expr, taken: set[sp.Symbol]) -> sp.Expr:
-    """Sums over indices that are none of those taken: in d/dz_j of a sum over j, the two j's are not the same."""
-
-    def renamed(each: sp.Sum) -> sp.Expr:
-        index, first, last = each.limits[0]
-        if index not in taken:
-            return each
-        fresh = sp.Symbol(f"{index.name}_", integer=True)
-        return type(each)(put(each.function, {index: fresh}), (fresh, first, last))
-
-    return e.replace(lambda each: isinstance(each, sp.Sum | sp.Product), renamed)
-
-
-def collapsed(e: sp.Expr) -> sp.Expr:
-    """Sums of what holds a Kronecker delta in their index: one term each. An index lies in its range."""
-    return e.replace(lambda each: isinstance(each, sp.Sum), _collapsed_sum)
-
-
-def _collapsed_sum(e: sp.Sum) -> sp.Expr:
-    if not e.function.has(sp.KroneckerDelta) or len(e.limits) != 1:
-        return e
-    index, first, last = e.limits[0]
-    found: list[sp.Expr] = []
-    for term in sp.Add.make_args(sp.expand_mul(e.function)):
-        delta = next((d for d in sp.Mul.make_args(term) if isinstance(d, sp.KroneckerDelta) and index in d.args), None)
-        if delta is None:
-            found.append(sp.Sum(term, (index, first, last)))
-        else:
-            other = delta.args[0] if delta.args[1] == index else delta.args[1]
-            found.append(put(term / delta, {index: other}))
-    return sp.Add(*found)
-
-
-__all__ = ["Expansion", "alike", "collapsed", "put"]

@@ -39,13 +39,17 @@ def read_statement(scope: Scope, statement: tree.Statement, line: int) -> list[R
         if relation == "in":
             readings += _membership(within, left, node)
             continue
+        if relation == "~":
+            readings.append(_rounded(within, left, node))
+            left, at = reader.value(node), node.at
+            continue
         if relation not in RELATIONS:
             raise tree.LatexError("only =, <, > and the like are judged", node.at)
         right = reader.value(node)
         reading = None
         if relation == "=" and number == 0:
             reading = _definition(scope, statement, left, right, line)
-        if reading is None and relation == "=" and right == 0:
+        if reading is None and relation == "=" and right == 0 and not statement.conditions:
             reading = _condition(scope, left, at)
         readings.append(reading or _claim(within, left, right, relation, at))
         left, at = right, node.at
@@ -313,6 +317,22 @@ def _claim(scope: Scope, left: sp.Expr, right: sp.Expr, relation: str, at: int) 
     text = f"{plain(left)} {relation} {plain(right)}"
     loose = make_loose(scope, left, right, relation, claim)
     return Reading("claim", left, right, relation, text, at, claim, loose, used, _rebuild(scope, relation, at), note)
+
+
+def _rounded(scope: Scope, left: sp.Expr, node: tree.Node) -> Reading:
+    """An approximate equality with a decimal number: no farther off than its last digit counts."""
+    number = node.terms[0][1] if isinstance(node, tree.Sum) and len(node.terms) == 1 else node
+    if not isinstance(number, tree.Number):
+        raise tree.LatexError("an approximate equality is read only with a decimal number on its right", node.at)
+    digits = len(number.text.partition(".")[2])
+    right, last = Reader(scope).read(node), sp.Rational(1, 10**digits)
+
+    def within(a: sp.Expr, b: sp.Expr, changed: Mapping[str, sp.Expr]) -> Claim:
+        return make_claim(scope, sp.Abs(a - b, evaluate=False), last, "<=", node.at, changed)[0]
+
+    claim = within(left, right, {})
+    text = f"{plain(left)} ~ {plain(right)}, to {digits} decimals"
+    return Reading("claim", left, right, "~", text, node.at, claim, claim, {}, within)
 
 
 def _rebuild(scope: Scope, relation: str, at: int) -> Callable[[sp.Expr, sp.Expr, Mapping[str, sp.Expr]], Claim]:

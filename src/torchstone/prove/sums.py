@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from torchstone.prove import tree
-from torchstone.prove.expansion import put
+from torchstone.prove.indices import put
 from torchstone.prove.letters import bound_variable
 from torchstone.prove.written import Lim, Mean, plus, times
 

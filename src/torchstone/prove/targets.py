@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from torchstone.prove import tree
-from torchstone.prove.expansion import put
+from torchstone.prove.indices import put
 from torchstone.prove.functions import KNOWN
 from torchstone.prove.letters import brackets_of, is_symbol
 from torchstone.prove.written import Component, Mean, Prime, Slope, plain

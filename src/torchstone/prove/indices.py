@@ -1,0 +1,113 @@
+"""Sums and their indices: values put in, few terms written out, Kronecker deltas taken in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sympy as sp
+
+from torchstone.prove import tree
+from torchstone.prove.written import plain
+
+_MOST_TERMS = 64
+
+
+def put(e: sp.Basic, values: Mapping[sp.Basic, sp.Basic]) -> sp.Basic:
+    """Values for symbols, all at once. A sum's index that a value holds too gets another name.
+
+    >>> import sympy as sp
+    >>> z, i, j = sp.IndexedBase("z"), sp.Symbol("i", integer=True), sp.Symbol("j", integer=True)
+    >>> put(sp.Sum(z[j] - z[i], (j, 1, 3)), {i: j})
+    Sum(-z[j] + z[j_], (j_, 1, 3))
+    """
+    if e in values:
+        return values[e]
+    if not e.args:
+        return e
+    if isinstance(e, sp.Sum | sp.Product):
+        index, first, last = e.limits[0]
+        inner = {symbol: value for symbol, value in values.items() if symbol != index}
+        body, taken = e.function, {symbol for value in inner.values() for symbol in value.free_symbols}
+        while index in taken:
+            fresh = sp.Symbol(f"{index.name}_", integer=True)
+            body, index = put(body, {index: fresh}), fresh
+        return finite(type(e)(put(body, inner), (index, put(first, values), put(last, values))))
+    if isinstance(e, sp.Subs | sp.Derivative):
+        return e.subs(list(values.items()), simultaneous=True)
+    if isinstance(e, sp.Indexed) and e.base in values:
+        base = values[e.base]
+        if not isinstance(base, sp.IndexedBase):
+            raise tree.LatexError(f"{plain(base)} stands where a vector is expected")
+        return base[tuple(put(index, values) for index in e.indices)]
+    if isinstance(e, sp.Indexed):
+        return e.base[tuple(put(index, values) for index in e.indices)]
+    return e.func(*(put(argument, values) for argument in e.args))
+
+
+def finite(e: sp.Sum) -> sp.Expr:
+    """A sum or product with few terms, written out."""
+    (index, first, last), *_ = e.limits
+    if not (first.is_Integer and last.is_Integer and last - first < _MOST_TERMS):
+        return e
+    terms = [put(e.function, {index: sp.Integer(n)}) for n in range(int(first), int(last) + 1)]
+    return sp.Add(*terms) if isinstance(e, sp.Sum) else sp.Mul(*terms)
+
+
+def with_other_bounds(e: sp.Expr, taken: set[sp.Symbol]) -> sp.Expr:
+    """Sums over indices that are none of those taken: in d/dz_j of a sum over j, the two j's are not the same."""
+
+    def renamed(each: sp.Sum) -> sp.Expr:
+        index, first, last = each.limits[0]
+        if index not in taken:
+            return each
+        fresh = sp.Symbol(f"{index.name}_", integer=True)
+        return type(each)(put(each.function, {index: fresh}), (fresh, first, last))
+
+    return e.replace(lambda each: isinstance(each, sp.Sum | sp.Product), renamed)
+
+
+def collapsed(e: sp.Expr) -> sp.Expr:
+    """Sums of what holds a Kronecker delta in their index: one term each. An index lies in its range."""
+    return e.replace(lambda each: isinstance(each, sp.Sum), _collapsed_sum)
+
+
+def _collapsed_sum(e: sp.Sum) -> sp.Expr:
+    if not e.function.has(sp.KroneckerDelta) or len(e.limits) != 1:
+        return e
+    index, first, last = e.limits[0]
+    found: list[sp.Expr] = []
+    for term in sp.Add.make_args(sp.expand_mul(e.function)):
+        delta = next((d for d in sp.Mul.make_args(term) if isinstance(d, sp.KroneckerDelta) and index in d.args), None)
+        if delta is None:
+            found.append(sp.Sum(term, (index, first, last)))
+        else:
+            other = delta.args[0] if delta.args[1] == index else delta.args[1]
+            found.append(put(term / delta, {index: other}))
+    return sp.Add(*found)
+
+
+def with_plain_bounds(a: sp.Expr, b: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """The same sums with the same indices on both sides: j, in a sum over a sum k, and so on."""
+    taken = {str(symbol) for symbol in a.free_symbols | b.free_symbols}
+    names = [name for name in ("j", "k", "l", "m", "r", "s", "j1", "j2", "j3", "j4") if name not in taken]
+    return _renamed(a, names), _renamed(b, names)
+
+
+def _renamed(e: sp.Basic, names: list[str]) -> sp.Basic:
+    if not e.args or not e.has(sp.Sum, sp.Product):
+        return e
+    inner = [_renamed(argument, names) for argument in e.args]
+    if not isinstance(e, sp.Sum | sp.Product) or len(e.limits) != 1:
+        return e.func(*inner)
+    index, first, last = inner[1]
+    height = _height(inner[0])
+    if height >= len(names):
+        return e.func(*inner)
+    fresh = sp.Symbol(names[height], integer=True)
+    return e.func(put(inner[0], {index: fresh}), (fresh, first, last))
+
+
+def _height(e: sp.Basic) -> int:
+    """How deep sums stand in sums."""
+    deepest = max(map(_height, e.args), default=0)
+    return deepest + 1 if isinstance(e, sp.Sum | sp.Product) else deepest
