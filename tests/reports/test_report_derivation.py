@@ -75,6 +75,7 @@ FORMULAS = [
     (sp.Symbol("m_hat_t"), r"\hat{m}_t", "m̂ₜ"),
     (sp.Symbol("y_hat"), r"\hat{y}", "ŷ"),
     (1 - sp.Symbol("beta_1") ** t, r"1 - \beta_1^t", "1 - β₁ᵗ"),
+    (sp.Symbol("σ") + sp.Symbol("α_1"), r"\alpha_1 + \sigma", "α₁ + σ"),
     (sp.Symbol("lr") * x, r"\text{lr} x", "lr·x"),
     (sp.Function("softmax")(x), r"\operatorname{softmax}(x)", "softmax(x)"),
     (sp.IndexedBase("softmax(z)")[1], r"\operatorname{softmax}(\mathbf{z})_1", "softmax(z)₁"),
@@ -260,6 +261,12 @@ def test_latex_has_an_align_for_each_chain():
     assert r"\frac{d}{dx} \, \sigma(x) &= \frac{d}{dx} \, \frac{1}{1 + e^{-x}} && \text{definition} \\" in text
     assert r"&= \frac{e^{-x}}{(1 + e^{-x})^2} && \text{chain: outer 1/u, inner u = 1 + exp(-x)}" in text
     assert r"y &= \frac{1}{1 + e^{-x}} && \text{given} \\" in text
+
+
+def test_latex_needs_no_letters_that_a_compiler_has_not():
+    step = Step(x, "definition", "of σ", PROVEN)
+    assert r"\text{definition: of \(\sigma\)}" in report.latex(derivation(Chain("", sigma(x), (step,))))
+    assert r"\text{definition: of σ}" in report.markdown(derivation(Chain("", sigma(x), (step,))))
 
 
 @EVERY

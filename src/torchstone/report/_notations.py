@@ -29,6 +29,10 @@ CAPITALS = {
 } | {"Lambda": "Λ"}
 ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303", "dot": "\u0307"}
 _LETTERS = GREEK | CAPITALS
+_SIGNS = {letter: f"\\{name}" for name, letter in _LETTERS.items()} | {
+    "∂": r"\partial", "√": r"\surd", "∞": r"\infty", "≤": r"\leq", "≥": r"\geq", "≠": r"\neq", "·": r"\cdot",
+    "→": r"\to", "²": "^2", "³": "^3",
+}  # fmt: skip
 _COMMANDS = {"log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "coth", "arcsin", "arccos", "arctan", "max", "min"}
 _RELATIONS = {"=": ("=", "="), "!=": (r"\neq", "≠"), "<": ("<", "<"), "<=": (r"\leq", "≤"), ">": (">", ">"),
               ">=": (r"\geq", "≥"), "in": (r"\in", "∈"), "and": (r"\text{ and }", "and"), "or": (r"\text{ or }", "or"),
@@ -122,6 +126,15 @@ class Notation(ABC):
         return Piece(text, PREFIX if pieces[-1].level == PREFIX else PRODUCT)
 
 
+def in_ascii(latex: str) -> str:
+    r"""LaTeX whose words hold mathematical signs, for compilers that have no such letters: σ is set as a formula.
+
+    >>> print(in_ascii("derivative of σ²"))
+    derivative of \(\sigma\)\(^2\)
+    """
+    return latex.translate({ord(letter): rf"\({command}\)" for letter, command in _SIGNS.items()})
+
+
 def split_name(name: str) -> tuple[str, list[str], list[str]]:
     """A name's letter, accents and subscripts.
 
@@ -138,8 +151,8 @@ class Latex(Notation):
     inline, column, space = FRACTION, 0, r" \, "
 
     def _word(self, name: str) -> str:
-        if name in _LETTERS:
-            return f"\\{name}"
+        if name in _LETTERS or name in _SIGNS:
+            return _SIGNS.get(name, f"\\{name}")
         return name if len(name) == 1 or name.isdigit() else f"\\text{{{_escaped(name)}}}"
 
     def symbol(self, name: str, bold: bool = False) -> str:

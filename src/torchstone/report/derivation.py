@@ -11,6 +11,7 @@ from rich.text import Text
 
 from torchstone.derive.derivation import Chain, Derivation, Step
 from torchstone.report import formulas
+from torchstone.report._notations import in_ascii
 from torchstone.report.lines import WIDTH, Row, beside, captured, folded, said, show
 from torchstone.report.verdicts import GIVEN, MARKS, Mark, clean, counterexample
 
@@ -124,7 +125,7 @@ def latex(derivation: Derivation) -> str:
     for chain in derivation.chains:
         heading = [f"% {' '.join(clean(chain.heading).split())}"] if chain.heading else []
         blocks.append("\n".join([*heading, r"\begin{align*}", *_rows(chain, definitions(derivation)), r"\end{align*}"]))
-    return "\n\n".join(blocks) + "\n"
+    return in_ascii("\n\n".join(blocks)) + "\n"
 
 
 def markdown(derivation: Derivation) -> str:
