@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sympy as sp
@@ -19,7 +20,7 @@ _VALUES = (sp.S.One, sp.S.Zero, sp.Integer(2), sp.S.NegativeOne, sp.S.Half, sp.I
 
 
 class UnprovenError(Exception):
-    """This way does not lead to a proof."""
+    """No proof this way."""
 
 
 def prove(claim: Claim, deadline: float) -> str | None:
@@ -28,7 +29,7 @@ def prove(claim: Claim, deadline: float) -> str | None:
         proof = _Proof(claim, slots, deadline)
         try:
             if claim.relation == "=":
-                proof.equal(claim.left, claim.right, proof.facts, claim.given)
+                proof.equal(_Case(claim.left, claim.right, proof.facts, claim.given))
                 return proof.phrase()
             return ordered(claim, proof.facts)
         except TooLargeError as error:
@@ -39,6 +40,26 @@ def prove(claim: Claim, deadline: float) -> str | None:
     if claim.relation == "=" and not claim.given:
         return _by_sympy(claim, deadline)
     return None
+
+
+@dataclass(frozen=True)
+class _Case:
+    """Two sides to be shown equal under some facts."""
+
+    left: sp.Expr
+    right: sp.Expr
+    facts: Facts
+    given: tuple[sp.Basic, ...]
+    depth: int = 0
+
+    def under(self, facts: Facts) -> "_Case":
+        """The same with more known."""
+        return replace(self, facts=facts, depth=self.depth + 1)
+
+    def at(self, old: sp.Basic, new: sp.Basic, facts: Facts | None = None) -> "_Case":
+        """The same with something put in for a symbol or a delta."""
+        left, right, *given = (each.subs(old, new) for each in (self.left, self.right, *self.given))
+        return _Case(left, right, facts or self.facts.copy(), tuple(given), self.depth + 1)
 
 
 class _Proof:
@@ -105,22 +126,24 @@ class _Proof:
             rest = zero.top - self.tower.gens[generator.index] * scale
             self.tower.relate(generator, 1, rest / -scale)
 
-    def equal(self, left: sp.Expr, right: sp.Expr, facts: Facts, given: tuple[sp.Basic, ...], depth: int = 0) -> None:
+    def equal(self, case: _Case) -> None:
         """Proves that the sides are equal under the facts, or raises."""
         self.cases += 1
-        if self.cases > _MOST_CASES or depth > 8 or time.monotonic() > self.deadline:
+        if self.cases > _MOST_CASES or case.depth > 8 or time.monotonic() > self.deadline:
             raise UnprovenError
-        reader = Reader(self.tower, facts)
+        if sp.false in case.given:
+            return
+        reader = Reader(self.tower, case.facts)
         try:
-            difference = reader.difference(left, right)
+            difference = reader.difference(case.left, case.right)
             if not difference.top:
                 return
-            locus = self._undecided(difference, facts)
-            if locus is None and not self._index_pairs(left, right):
-                self._check_constant(left, right, reader)
-                locus = self._parting(left, right, facts)
+            locus = self._undecided(difference, case.facts)
+            if locus is None and not self._index_pairs(case):
+                self._check_constant(case, reader)
+                locus = self._parting(case)
                 if locus is None:
-                    self._one_value(left, right, facts)
+                    self._one_value(case)
                     self.constant = True
                     return
         except VanishingError:
@@ -128,47 +151,47 @@ class _Proof:
         except UndeterminedError as undetermined:
             locus = undetermined.locus
         if locus is None:
-            self._index_cases(left, right, facts, given, depth)
+            self._index_cases(case)
         else:
-            self._cases(left, right, facts, given, self._finest(locus, facts), depth)
+            self._cases(case, self._finest(locus, case.facts))
 
     def _undecided(self, difference: Quotient, facts: Facts) -> Poly | None:
         """A sign on which a size |p| in the difference depends."""
         for generator in (*self.tower.used(difference.top), *self.tower.used(difference.bottom)):
             if generator.kind == "root" and facts.sign_of(generator.data) is None:
-                if not any(str(symbol).startswith("_") for symbol in self.tower.free(generator.data)):
-                    return generator.data
+                return generator.data
         return None
 
     def _finest(self, locus: Poly, facts: Facts) -> Poly:
         """If the locus itself depends on a size |p|, the sign of p comes first."""
         return self._undecided(Quotient(locus, self.tower.one), facts) or locus
 
-    def _cases(
-        self, left: sp.Expr, right: sp.Expr, facts: Facts, given: tuple[sp.Basic, ...], locus: Poly, depth: int
-    ) -> None:
+    def _cases(self, case: _Case, locus: Poly) -> None:
+        """The case once more for each sign of the locus."""
         expression = self.tower.polynomial_expression(locus)
         for sign, relation in ((1, ">"), (-1, "<")):
-            here = facts.copy()
+            here = case.facts.copy()
             here.add(locus * sign)
             if here.possible():
-                self.equal(left, right, here, given, depth + 1)
+                self.equal(case.under(here))
                 self.labels.append(f"{sp.sstr(expression)} {relation} 0")
-        here = facts.copy()
+        here = case.facts.copy()
         here.add(locus, strict=False)
         here.add(-locus, strict=False)
-        if not here.possible():
-            return
-        self.labels.append(f"{sp.sstr(expression)} = 0")
+        if here.possible():
+            self._on_the_border(case, expression)
+            self.labels.append(f"{sp.sstr(expression)} = 0")
+
+    def _on_the_border(self, case: _Case, expression: sp.Expr) -> None:
+        """Where the locus is 0: one symbol is given by the others."""
         for symbol in sorted(expression.free_symbols, key=str):
             if isinstance(symbol, sp.Symbol) and symbol.is_integer is not True:
                 slope = sp.expand(sp.diff(expression, symbol))
                 if slope.is_Rational and slope != 0:
                     value = sp.expand(symbol - expression / slope)
-                    sides = [side.subs(symbol, value) for side in (left, right)]
-                    if any(side.has(sp.nan, sp.zoo, sp.oo) for side in sides):
-                        return  # no value there
-                    self.equal(*sides, self._moved(facts, symbol, value), given, depth + 1)
+                    there = case.at(symbol, value, self._moved(case.facts, symbol, value))
+                    if not any(side.has(sp.nan, sp.zoo, sp.oo) for side in (there.left, there.right)):
+                        self.equal(there)
                     return
         raise UnprovenError
 
@@ -186,41 +209,32 @@ class _Proof:
 
     # Indices ---------------------------------------------------------------------------------------------------------
 
-    def _index_pairs(self, left: sp.Expr, right: sp.Expr) -> list[sp.Basic]:
+    def _index_pairs(self, case: _Case) -> list[sp.Basic]:
         """The deltas that stand outside of sums over their indices."""
-        free = left.free_symbols | right.free_symbols
-        return sorted(
-            (
-                delta
-                for delta in left.atoms(sp.KroneckerDelta) | right.atoms(sp.KroneckerDelta)
-                if delta.free_symbols <= free
-            ),
-            key=sp.default_sort_key,
-        )
+        free = case.left.free_symbols | case.right.free_symbols
+        deltas = case.left.atoms(sp.KroneckerDelta) | case.right.atoms(sp.KroneckerDelta)
+        return sorted((delta for delta in deltas if delta.free_symbols <= free), key=sp.default_sort_key)
 
-    def _index_cases(
-        self, left: sp.Expr, right: sp.Expr, facts: Facts, given: tuple[sp.Basic, ...], depth: int
-    ) -> None:
-        for delta in self._index_pairs(left, right)[:1]:
+    def _index_cases(self, case: _Case) -> None:
+        for delta in self._index_pairs(case)[:1]:
             one, other = sorted(delta.args[:2], key=lambda index: (not index.is_Symbol, str(index)))
-            apart = [side.subs(delta, 0) for side in (left, right)]
-            self.equal(*apart, facts.copy(), given, depth + 1)
+            if not one.is_Symbol:
+                raise UnprovenError
+            self.equal(case.at(delta, sp.S.Zero))
             self.labels.append(f"{one} != {other}")
-            if one.is_Symbol:
-                known = [each.subs(one, other) for each in given]
-                if sp.false not in known:
-                    together = [side.subs(one, other) for side in (left, right)]
-                    self.equal(*together, facts.copy(), given, depth + 1)
-                    self.labels.append(f"{one} = {other}")
-                return
-        self._numbered(left, right, facts, given, depth)
+            self.equal(case.at(one, other))
+            self.labels.append(f"{one} = {other}")
+            return
+        self._numbered(case)
 
-    def _numbered(self, left: sp.Expr, right: sp.Expr, facts: Facts, given: tuple[sp.Basic, ...], depth: int) -> None:
+    def _numbered(self, case: _Case) -> None:
         """An index beside sums with numbers for bounds takes each of their values."""
-        sums = left.atoms(sp.Sum, sp.Product) | right.atoms(sp.Sum, sp.Product)
-        limits = {(low, high) for each in sums for _, low, high in each.limits}
-        indexed = left.atoms(sp.Indexed) | right.atoms(sp.Indexed)
-        free = (left.free_symbols | right.free_symbols) & {s for each in indexed for s in each.indices if s.is_Symbol}
+        sides = (case.left, case.right)
+        limits = {
+            (low, high) for side in sides for each in side.atoms(sp.Sum, sp.Product) for _, low, high in each.limits
+        }
+        indices = {index for side in sides for each in side.atoms(sp.Indexed) for index in each.indices}
+        free = {index for index in indices if index.is_Symbol and any(index in side.free_symbols for side in sides)}
         if len(limits) != 1 or not free:
             raise UnprovenError
         ((low, high),) = limits
@@ -228,16 +242,14 @@ class _Proof:
             raise UnprovenError
         index = min(free, key=str)
         for value in range(int(low), int(high) + 1):
-            if sp.false not in [each.subs(index, value) for each in given]:
-                sides = [side.subs(index, value) for side in (left, right)]
-                self.equal(*sides, facts.copy(), given, depth + 1)
-                self.labels.append(f"{index} = {value}")
+            self.equal(case.at(index, sp.Integer(value)))
+            self.labels.append(f"{index} = {value}")
 
     # A difference that does not change -------------------------------------------------------------------------------
 
-    def _check_constant(self, left: sp.Expr, right: sp.Expr, reader: Reader) -> None:
+    def _check_constant(self, case: _Case, reader: Reader) -> None:
         """Raises unless all derivatives of the difference vanish."""
-        difference = left - right
+        difference = case.left - case.right
         symbols = sorted(difference.free_symbols, key=str)
         if not symbols or difference.has(sp.Indexed, sp.Derivative, sp.Subs, sp.Sum, sp.Product):
             raise UnprovenError
@@ -248,12 +260,13 @@ class _Proof:
             if slope.has(sp.Derivative) or reader.difference(slope, sp.S.Zero).top:
                 raise UnprovenError
 
-    def _parting(self, left: sp.Expr, right: sp.Expr, facts: Facts) -> Poly | None:
-        """What may part the domain into pieces: a zero of it. Raises where the domain may not be connected otherwise."""
+    def _parting(self, case: _Case) -> Poly | None:
+        """What may part the domain, where it is 0. Raises where the domain may have several pieces otherwise."""
+        facts = case.facts
         reader = Reader(self.tower, facts)
-        reader.difference(left, right)
+        reader.difference(case.left, case.right)
         polys = [quotient.bottom for quotient in reader.memory.values()]
-        for side in (left, right):
+        for side in (case.left, case.right):
             for node in sp.preorder_traversal(side):
                 for bounded in _bounded(node):
                     polys += [reader.read(bounded).top, reader.read(bounded).bottom]
@@ -267,16 +280,18 @@ class _Proof:
                 raise UnprovenError
         return None
 
-    def _one_value(self, left: sp.Expr, right: sp.Expr, facts: Facts) -> None:
+    def _one_value(self, case: _Case) -> None:
         """Finds a point at which the difference is exactly 0."""
-        symbols = sorted((left - right).free_symbols, key=str)
-        conditions = [(self.tower.polynomial_expression(poly), strict) for (_, strict), poly in facts.known.items()]
+        symbols = sorted((case.left - case.right).free_symbols, key=str)
+        conditions = [
+            (self.tower.polynomial_expression(poly), strict) for (_, strict), poly in case.facts.known.items()
+        ]
         for point in _points(len(symbols)):
             at = dict(zip(symbols, point, strict=True))
             values = [(condition.subs(at), strict) for condition, strict in conditions]
             if not all(value > 0 or (value == 0 and not strict) for value, strict in values):
                 continue
-            sides = [side.subs(at) for side in (left, right)]
+            sides = [side.subs(at) for side in (case.left, case.right)]
             if any(side.has(sp.nan, sp.zoo, sp.oo, sp.I) for side in sides):
                 continue
             try:
@@ -325,7 +340,7 @@ def _by_sympy(claim: Claim, deadline: float) -> str | None:
     difference: Any = claim.left - claim.right
     if sp.count_ops(difference) > 150:
         return None
-    for how in (lambda: difference.doit(), lambda: sp.simplify(difference)):
+    for how in (difference.doit, lambda: sp.simplify(difference)):
         if how() == 0:
             return "symbolic: SymPy simplifies the difference of the sides to 0"
     return None

@@ -62,6 +62,18 @@ class Search:
                 evidence.counterexample = self._described(self._shrunk(trial, deadline))
         return evidence
 
+    def survives(self, points: int, attempts: int) -> bool:
+        """Whether so many points agree and none refutes; without looking for the smallest that does."""
+        agreed = 0
+        for number in range(attempts):
+            _, holds = self._try(number, None)
+            if holds is False:
+                return False
+            agreed += holds is True
+            if agreed >= points:
+                return True
+        return agreed > 0
+
     def _try(self, number: int, forced: dict[Any, Any] | None) -> tuple[Trial | None, bool | None]:
         try:
             trial = self.space.trial(number, forced)
@@ -137,6 +149,12 @@ def _compared(here: Any, there: Any, bits: int) -> tuple[int | None, bool]:
         return None, bool(abs(difference).upper() < size.lower() * arb(10) ** -DIGITS)
     finally:
         ctx.prec = before
+
+
+def same(here: Any, there: Any) -> bool:
+    """Whether two values may be equal: the same number, or balls that overlap."""
+    difference = here - there
+    return bool(difference == 0) if isinstance(difference, fmpq) else bool(difference.contains(0))
 
 
 def _narrow(code: Code, trial: Trial) -> Any:
