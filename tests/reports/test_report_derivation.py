@@ -90,6 +90,16 @@ FORMULAS = [
     ),
     (sp.Eq(sigma(x), SIGMOID), r"\sigma(x) = \frac{1}{1 + e^{-x}}", "σ(x) = 1/(1 + e⁻ˣ)"),
     (sp.Contains(y, sp.Interval.open(0, 1)), r"y \in (0, 1)", "y ∈ (0, 1)"),
+    (sp.Limit(f(x), x, 0, "-"), r"\lim_{x \to 0^-} f(x)", "lim[x→0⁻] f(x)"),
+    (sp.Limit(f(x), x, 0, "+-"), r"\lim_{x \to 0} f(x)", "lim[x→0] f(x)"),
+    (
+        sp.Contains(x, sp.Union(sp.Interval.open(-1, 0), sp.S.Naturals)),
+        r"x \in (-1, 0) \cup \mathbb{N}",
+        "x ∈ (-1, 0) ∪ ℕ",
+    ),
+    (sp.Integral(f(x), (x, 0, 1)), r"\int_0^1 f(x) dx", "∫₀¹ f(x) dx"),
+    (sp.Product(z[i], (i, 1, K)), r"\prod_{i=1}^K z_i", "∏ᵢ₌₁ᴷ zᵢ"),
+    (sp.And(x > 0, y < 1), r"x > 0 \text{ and } y < 1", "x > 0 and y < 1"),
     (sp.Contains(y, sp.Interval(0, sp.oo)), r"y \in [0, \infty)", "y ∈ [0, ∞)"),
 ]
 

@@ -34,12 +34,29 @@ _SIGNS = {letter: f"\\{name}" for name, letter in _LETTERS.items()} | {
     "→": r"\to", "²": "^2", "³": "^3",
 }  # fmt: skip
 _COMMANDS = {"log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "coth", "arcsin", "arccos", "arctan", "max", "min"}
-_RELATIONS = {"=": ("=", "="), "!=": (r"\neq", "≠"), "<": ("<", "<"), "<=": (r"\leq", "≤"), ">": (">", ">"),
-              ">=": (r"\geq", "≥"), "in": (r"\in", "∈"), "and": (r"\text{ and }", "and"), "or": (r"\text{ or }", "or"),
-              ",": (",", ",")}  # fmt: skip
-_BIG = {"sum": (r"\sum", "∑"), "prod": (r"\prod", "∏"), "int": (r"\int", "∫")}
-_CONSTANTS = {"infinity": (r"\infty", "∞"), "pi": (r"\pi", "π"), "e": ("e", "e"), "i": ("i", "i"),
-              "reals": (r"\mathbb{R}", "ℝ"), "dots": (r"\ldots", "…")}  # fmt: skip
+# Signs in LaTeX and in Unicode.
+_RELATIONS = {
+    "=": ("=", "="),
+    "!=": (r"\neq", "≠"),
+    "<": ("<", "<"),
+    "<=": (r"\leq", "≤"),
+    ">": (">", ">"),
+    ">=": (r"\geq", "≥"),
+    "in": (r"\in", "∈"),
+    "to": (r"\to", "→"),
+    "union": (r"\cup", "∪"),
+    "and": (r"\text{ and }", "and"),
+    "or": (r"\text{ or }", "or"),
+}
+_BIG = {"sum": (r"\sum", "∑"), "prod": (r"\prod", "∏"), "int": (r"\int", "∫"), "lim": (r"\lim", "lim")}
+_CONSTANTS = {
+    "infinity": (r"\infty", "∞"),
+    "pi": (r"\pi", "π"),
+    "e": ("e", "e"),
+    "reals": (r"\mathbb{R}", "ℝ"),
+    "integers": (r"\mathbb{Z}", "ℤ"),
+    "naturals": (r"\mathbb{N}", "ℕ"),
+}
 
 
 class Notation(ABC):

@@ -220,6 +220,14 @@ class _Writer:
         sign = self.n.big("int", *map(self.text, bounds)) if len(bounds) == 2 else ("\\int", "∫")[self.n.column]
         return Piece(f"{sign} {self.n.at_least(self.piece(integral.function), PRODUCT)} d{self.text(variable)}", PREFIX)
 
+    def limit(self, limit: sp.Limit) -> Piece:
+        body, variable, place, side = limit.args
+        where = self.text(place)
+        if str(side) in ("+", "-"):
+            where = self.n.raised(self.n.at_least(self.piece(place), ATOM), Piece(str(side)))
+        sign = self.n.big("lim", f"{self.text(variable)} {self.n.relation('to')} {where}", "")
+        return Piece(f"{sign} {self.n.at_least(self.piece(body), PRODUCT)}", PREFIX)
+
     def piecewise(self, cases: sp.Piecewise) -> Piece:
         rows = [(self.text(value), None if when == sp.true else self.text(when)) for value, when in cases.args]
         return Piece(self.n.cases(rows))
@@ -240,6 +248,9 @@ class _Writer:
     def interval(self, interval: sp.Interval) -> Piece:
         ends = self.listed((interval.start, interval.end))
         return Piece(("(" if interval.left_open else "[") + ends + (")" if interval.right_open else "]"))
+
+    def union(self, union: sp.Union) -> Piece:
+        return Piece(f" {self.n.relation('union')} ".join(map(self.text, union.args)))
 
     def finite_set(self, elements: sp.FiniteSet) -> Piece:
         return Piece(self.n.bracketed(self.listed(elements.args), "{}"))
@@ -276,6 +287,7 @@ _TABLE: dict[type, Callable[[_Writer, Any], Piece]] = {
     sp.Sum: _Writer.sigma,
     sp.Product: _Writer.sigma,
     sp.Integral: _Writer.integral,
+    sp.Limit: _Writer.limit,
     sp.Piecewise: _Writer.piecewise,
     sp.core.relational.Relational: _Writer.relation,
     sp.And: _Writer.logic,
@@ -283,6 +295,7 @@ _TABLE: dict[type, Callable[[_Writer, Any], Piece]] = {
     sp.Contains: _Writer.member,
     sp.Interval: _Writer.interval,
     sp.FiniteSet: _Writer.finite_set,
+    sp.Union: _Writer.union,
     sp.Tuple: _Writer.tuple,
     sp.UnevaluatedExpr: lambda writer, held: writer.piece(held.args[0]),
     type(sp.oo): _fixed("infinity"),
@@ -290,6 +303,8 @@ _TABLE: dict[type, Callable[[_Writer, Any], Piece]] = {
     type(sp.pi): _fixed("pi"),
     type(sp.E): _fixed("e"),
     type(sp.S.Reals): _fixed("reals"),
+    type(sp.S.Integers): _fixed("integers"),
+    type(sp.S.Naturals): _fixed("naturals"),
 }
 
 
