@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from torchstone.prove import derivatives, sums, tree
-from torchstone.prove.functions import KNOWN, NUMBERS_OF_VECTORS, OF_VECTORS, is_known
-from torchstone.prove.letters import begins_with_d, brackets_of, is_derivative, is_symbol, plain_name, walk
+from torchstone.prove.functions import KNOWN, NUMBERS_OF_VECTORS, OF_VECTORS, REFUSED, is_known
+from torchstone.prove.letters import (
+    begins_with_d,
+    brackets_of,
+    holds_bare,
+    is_derivative,
+    plain_name,
+    said_plainly,
+    walk,
+)
 from torchstone.prove.written import Component, Inverse, Prime, over, plain, power, times
 
 if TYPE_CHECKING:
@@ -62,7 +70,10 @@ def read_product(reader: Reader, node: tree.Product) -> sp.Expr:
         factor = node.factors[position]
         divides = position > 0 and node.signs[position - 1] == "/"
         value: sp.Expr
-        if position + 1 < len(node.factors) and node.signs[position] == "/" and _is_slope(factor, node, position):
+        if (vectors := _two_vectors(reader, node, position)) is not None:
+            value = sums.inner_product(reader, *vectors)
+            position += 1
+        elif position + 1 < len(node.factors) and node.signs[position] == "/" and _is_slope(factor, node, position):
             value = reader.fraction(tree.Fraction(factor.at, factor, node.factors[position + 1]))
             position += 1
         elif _is_open(factor) and position + 1 < len(node.factors):
@@ -85,6 +96,15 @@ def read_product(reader: Reader, node: tree.Product) -> sp.Expr:
     return result
 
 
+def _two_vectors(reader: Reader, node: tree.Product, position: int) -> list[sp.IndexedBase] | None:
+    r"""\mathbf{w} \cdot \mathbf{x}: the sum of products."""
+    pair = node.factors[position : position + 2]
+    if len(pair) < 2 or node.signs[position] != "*" or not all(isinstance(each, tree.Name) for each in pair):
+        return None
+    values = [reader.value(each) for each in pair]
+    return values if all(isinstance(value, sp.IndexedBase) for value in values) else None
+
+
 def _with_sign(rest: tree.Product, sign: str) -> tree.Product:
     """What follows a sum's body, with the sign before it kept: an empty factor stands for the body."""
     return tree.Product(rest.at, rest.factors, (sign, *rest.signs))
@@ -103,10 +123,15 @@ def _is_slope(factor: tree.Node, node: tree.Product, position: int) -> bool:
 
 def _special(reader: Reader, item: tree.Node, after: tuple[tree.Node, ...]) -> tuple[sp.Expr, int] | None:
     """E[...], 1[...] and w^T x, and how many items they took."""
-    group = after[0] if after and isinstance(after[0], tree.Group) else None
+    group = brackets_of(after[0]) if after else None
     match item:
+        case tree.Name(name=name) if group is not None and isinstance(group.parts[0], tree.Given | tree.Statement):
+            if name in ("P", "p", "Pr") and len(group.parts) == 1 and isinstance(after[0], tree.Group):
+                return reader.scope.symbol(f"{name}({said_plainly(group.parts[0])})"), 1
         case tree.Name(name="E") if group is not None and _is_expected(item, group):
-            return sums.expectation(reader, group), 1
+            mean = sums.expectation(reader, group)
+            exponent = after[0].superscript if isinstance(after[0], tree.Scripted) else None
+            return mean if exponent is None else power(mean, reader.read(exponent)), 1
         case tree.Name(name="1" | "I", style="blackboard" | "bold") if group is not None and len(group.parts) == 1:
             return sums.indicator(reader, group.parts[0]), 1
         case tree.Scripted(base=tree.Name() as base, superscript=tree.Name(name="top" | "T")) if after:
@@ -125,7 +150,7 @@ def component(reader: Reader, value: sp.Expr, subscript: tree.Node) -> sp.Expr:
     """A component of what a function gives: softmax(z)_i."""
     if isinstance(value, sp.IndexedBase):
         return value[_index(reader, subscript)]
-    if isinstance(value, sp.Function) and (value.func.__name__ in OF_VECTORS or reader.scope.gives_vector(value)):
+    if isinstance(value, sp.Function) and reader.scope.gives_vector(value):
         return Component(value, *_index(reader, subscript))
     raise tree.LatexError(f"{plain(value)} has no components", subscript.at)
 
@@ -142,7 +167,7 @@ def _head(reader: Reader, item: tree.Node, after: tuple[tree.Node, ...]) -> Head
     """The function that an item names, where what follows makes a call of it."""
     group = brackets_of(after[0]) if after else None
     match item:
-        case tree.Name(name=name, style="function"):
+        case tree.Name(name=name, style="function") if after:
             return Head(name, item.at)
         case tree.Name() if is_called(reader, item, group, bool(after)):
             return Head(item.name, item.at)
@@ -156,7 +181,7 @@ def _head(reader: Reader, item: tree.Node, after: tuple[tree.Node, ...]) -> Head
             if base.style != "function" and not is_called(reader, base, group, bool(after)):
                 return None
             if base.style == "function" and not after:
-                raise tree.LatexError(f"{base.name} has no argument", item.at)
+                return None
             inverse = _is_minus_one(superscript)
             order = _order(superscript)
             if order:
@@ -193,22 +218,7 @@ def is_called(reader: Reader, name: tree.Name, group: tree.Group | None, followe
         return False
     if not scope.is_function(name.name):
         return scope.is_value_of(name.name, group)
-    return not any(_is_bare(name.name, part) for part in group.parts)
-
-
-def _is_bare(name: str, node: tree.Node) -> bool:
-    """Whether a name occurs without brackets behind it."""
-    if isinstance(node, tree.Row):
-        for position, item in enumerate(node.items):
-            called = position + 1 < len(node.items) and brackets_of(node.items[position + 1]) is not None
-            if not (called and isinstance(item, tree.Name)) and _is_bare(name, item):
-                return True
-        return False
-    if isinstance(node, tree.Name):
-        return node.name == name
-    from torchstone.prove.letters import children
-
-    return any(_is_bare(name, child) for child in children(node))
+    return not any(holds_bare(name.name, part) for part in group.parts)
 
 
 def _applied(reader: Reader, head: Head, after: tuple[tree.Node, ...]) -> tuple[sp.Expr, int]:
@@ -219,12 +229,23 @@ def _applied(reader: Reader, head: Head, after: tuple[tree.Node, ...]) -> tuple[
     if isinstance(after[0], tree.Group) and after[0].bracket == "|":
         arguments, used = [reader.read(after[0])], 1
     elif group is not None:
-        arguments, used = [reader.value(part) for part in group.parts], 1
+        inner = group.parts[0]
+        parts = inner.parts if len(group.parts) == 1 and isinstance(inner, tree.Group) else group.parts
+        arguments, used = _arguments(reader, head, parts), 1
         scripts = after[0] if isinstance(after[0], tree.Scripted) else None
     else:
         argument, used = _unbracketed(reader, head, after)
         arguments = [argument]
     return _value(reader, head, arguments, scripts), used
+
+
+def _arguments(reader: Reader, head: Head, parts: tuple[tree.Node, ...]) -> list[sp.Expr]:
+    before = reader.takes_vectors
+    reader.takes_vectors = before or (len(parts) == 1 and reader.scope.takes_vector(head.name))
+    try:
+        return [reader.value(part) for part in parts]
+    finally:
+        reader.takes_vectors = before
 
 
 def _value(reader: Reader, head: Head, arguments: list[sp.Expr], scripts: tree.Scripted | None) -> sp.Expr:
@@ -248,7 +269,13 @@ def _value(reader: Reader, head: Head, arguments: list[sp.Expr], scripts: tree.S
 
 def _call(reader: Reader, head: Head, arguments: list[sp.Expr]) -> sp.Expr:
     name, scope = head.name, reader.scope
+    if name in REFUSED:
+        raise tree.LatexError(f"{REFUSED[name]} is not read", head.at)
     definition = scope.definitions.get(name)
+    if len(arguments) == 1 and isinstance(arguments[0], sp.Indexed) and not arguments[0].indices[0].is_number:
+        vector_valued = bool(definition.index) if definition is not None else name in OF_VECTORS
+        if vector_valued:
+            return Component(sp.Function(name)(arguments[0].base), *arguments[0].indices)
     if definition is not None:
         if not definition.parameters:
             return scope.symbol(name)
@@ -257,16 +284,11 @@ def _call(reader: Reader, head: Head, arguments: list[sp.Expr]) -> sp.Expr:
             raise tree.LatexError(f"{name} was defined with {count} arguments, here it has {len(arguments)}", head.at)
         return sp.Function(name)(*arguments)
     if name in OF_VECTORS:
-        argument = arguments[0]
-        if isinstance(argument, sp.Symbol) and argument.name in scope.letters.vectors:
-            arguments = [argument := sp.IndexedBase(argument.name)]
-        if len(arguments) == 1 and isinstance(argument, sp.Indexed) and not argument.indices[0].is_number:
-            return Component(sp.Function(name)(argument.base), *argument.indices)
         return sp.Function(name)(*arguments)
     if name in NUMBERS_OF_VECTORS:
         return sp.Function(name)(*arguments)
     vector = next((each for each in arguments if isinstance(each, sp.IndexedBase)), None)
-    if name in KNOWN:
+    if name in KNOWN and name not in scope.letters.of_vectors:
         if vector is not None:
             raise tree.LatexError(f"{name} takes numbers, and {vector} is a vector here", head.at)
         known = KNOWN[name]
@@ -285,6 +307,9 @@ def _call(reader: Reader, head: Head, arguments: list[sp.Expr]) -> sp.Expr:
 def _unbracketed(reader: Reader, head: Head, after: tuple[tree.Node, ...]) -> tuple[sp.Expr, int]:
     r"""The argument of a function without brackets: \log x, \sin 2x, \log\sigma(x), \log\frac{a}{b}."""
     first = after[0]
+    if (special := _special(reader, first, after[1:])) is not None:
+        value, used = special
+        return value, used + 1
     inner = _head(reader, first, after[1:])
     if inner is not None:
         value, used = _applied(reader, inner, after[1:])
@@ -364,6 +389,3 @@ def _big(reader: Reader, big: tree.Big, items: tuple[tree.Node, ...], rest: tree
     if rest is not None:
         body = tree.Product(body.at, (body, *rest.factors), rest.signs)
     return sums.read_big(reader, big, body)
-
-
-__all__ = ["component", "is_symbol", "read_product", "read_row"]

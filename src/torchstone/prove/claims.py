@@ -33,6 +33,9 @@ def make_claim(
         a, b, note = _by_recurrence(expansion, recurrence, left, right)
     else:
         a, b, note = expansion.of(left), expansion.of(right), ""
+    if expansion.unrelated and (a == 0) != (b == 0):
+        body, variable = expansion.unrelated[0]
+        raise tree.LatexError(f"nothing that is defined here makes {plain(body)} depend on {plain(variable)}", at)
     if scope.values:
         a, b = put(a, scope.values), put(b, scope.values)
     if scope.solved:
@@ -102,9 +105,10 @@ def _by_recurrence(
     if closed is None:
         raise tree.LatexError(f"this is not solved for {plain(base[index])}", expansion.at)
     closed = put(closed, {symbol: 2 * symbol - index})
-    start, begins = expansion.of(base[0]), put(closed, {symbol: sp.S.Zero})
+    first = sp.Integer(expansion.scope.letters.start_of(recurrence.name))
+    start, begins = expansion.of(base[first]), put(closed, {symbol: first})
     if sp.simplify(begins - start) != 0:
-        return start, begins, f"at {plain(symbol)} = 0"
+        return start, begins, f"at {plain(symbol)} = {first}"
     step = expansion.of(_unrolled(base[symbol], recurrence, base, symbol))
     before = {base[number]: put(closed, {symbol: number}) for number in _numbers(step, base)}
     note = f"by induction over {plain(symbol)}"

@@ -9,7 +9,7 @@ import sympy as sp
 
 from torchstone.prove import tree
 from torchstone.prove.functions import KNOWN, NUMBERS_OF_VECTORS, OF_VECTORS
-from torchstone.prove.indices import collapsed, finite, put, with_other_bounds
+from torchstone.prove.indices import collapsed, component, finite, put, with_other_bounds
 from torchstone.prove.slopes import agree, kinks, unknown_derivative
 from torchstone.prove.written import At, Component, Inverse, Lim, Mean, Prime, Slope, plain
 
@@ -30,6 +30,7 @@ class Expansion:
         self.scope = scope
         self.at = at
         self.changed = changed or {}
+        self.unrelated: list[tuple[sp.Expr, sp.Expr]] = []  # derivatives of what does not hold their variable
         self.kinks: set[sp.Basic] = set()  # where a derivative was taken of what has a kink: it has none there
         self.depth = 0
 
@@ -116,7 +117,7 @@ class Expansion:
         definition = self.scope.definitions.get(name)
         if definition is None or len(definition.index) != len(indices):
             return e.base[indices]
-        if definition.recursive and not (indices[0].is_Integer and 0 < indices[0] <= _MOST_STEPS):
+        if definition.recursive and not self._can_unroll(e.base[indices]):
             return e.base[indices]
         body = self.changed.get(name, definition.body)
         if definition.recursive:
@@ -130,8 +131,18 @@ class Expansion:
 
     def _once_more(self, e: sp.Expr, keep: Names) -> sp.Expr:
         """Where numbers took the place of indices, components may have come up that are defined one by one."""
-        defined = any(plain(each) in self.scope.definitions for each in e.atoms(sp.Indexed))
-        return self.of(e, keep) if defined else e
+        known = self.scope.definitions
+        for each in e.atoms(sp.Indexed):
+            general = known.get(str(each.base))
+            if plain(each) in known or (general and general.recursive and self._can_unroll(each)):
+                return self.of(e, keep)
+        return e
+
+    def _can_unroll(self, e: sp.Indexed) -> bool:
+        """Whether a component of what a recurrence gives is so near its beginning that it can be worked out."""
+        number = e.indices[0]
+        start = self.scope.letters.start_of(str(e.base))
+        return bool(number.is_Integer and start < number <= start + _MOST_STEPS)
 
     def _call(self, e: sp.Expr, keep: Names) -> sp.Expr:
         name = e.func.__name__
@@ -164,12 +175,13 @@ class Expansion:
     def _vector(self, arguments: list[sp.Expr], keep: Names) -> tuple:
         """A vector's components and the sum over them, given the vector's name or the list of its components."""
         first = arguments[0]
-        if isinstance(first, sp.IndexedBase):
-            base, index = first, sp.Symbol("j", integer=True)
-            begin, end = (self.of(bound, keep) for bound in self.scope.range_of(str(base)))
+        bases = sorted(first.atoms(sp.IndexedBase), key=str)
+        if len(arguments) == 1 and bases and not first.has(sp.Indexed):
+            index = sp.Symbol("j", integer=True)
+            begin, end = (self.of(bound, keep) for bound in self.scope.range_of(str(bases[0])))
 
             def terms(number: sp.Expr) -> sp.Expr:
-                return self.of(base[number], keep)
+                return self.of(component(first, (number,)), keep)
 
             def total(function: object) -> sp.Expr:
                 return self._once_more(finite(sp.Sum(function(index), (index, begin, end))), keep)
@@ -225,8 +237,8 @@ class Expansion:
             rest = sp.Mul(*(f for f in e.args if f not in fixed))
             if fixed:
                 return sp.Mul(*fixed) * self._mean(rest)
-            if (wide := sp.expand_mul(e)) != e:
-                return self._mean(wide)
+        if isinstance(e, sp.Mul | sp.Pow) and (wide := sp.expand(e)) != e:
+            return self._mean(wide)
         return self._opaque_mean(e)
 
     def _opaque_mean(self, e: sp.Expr) -> sp.Expr:
@@ -260,6 +272,8 @@ class Expansion:
         if known is not None and order == 1:
             return self.of(known, keep)
         value = self._differentiated(body, variable, int(order), keep)
+        if value == 0 and str(_name_of(variable)) not in self.scope.reach(body):
+            self.unrelated.append((body, variable))
         # What was an independent variable here has a meaning outside.
         return self.of(value, keep)
 

@@ -56,7 +56,7 @@ def _logarithm_of_two(x: sp.Expr) -> sp.Expr:
 
 def _factorial(n: sp.Expr) -> sp.Expr:
     if n.is_Integer and n > 1000:
-        raise ValueError("a factorial that large has thousands of digits")
+        raise OverflowError("a factorial that large has thousands of digits")
     return sp.factorial(n)
 
 
@@ -175,6 +175,14 @@ NUMBERS_OF_VECTORS: Mapping[str, Callable[..., sp.Expr]] = {
     "LogSumExp": _log_sum_exp,
     "LSE": _log_sum_exp,
     "lse": _log_sum_exp,
+}
+
+# Names that stand for what is not read, and what that is.
+REFUSED: Mapping[str, str] = {
+    "nabla": "a gradient vector",
+    "partial": "a derivative without its variable",
+    "Var": "a variance",
+    "Cov": "a covariance",
 }
 
 

@@ -35,13 +35,18 @@ def put(e: sp.Basic, values: Mapping[sp.Basic, sp.Basic]) -> sp.Basic:
     if isinstance(e, sp.Subs | sp.Derivative):
         return e.subs(list(values.items()), simultaneous=True)
     if isinstance(e, sp.Indexed) and e.base in values:
-        base = values[e.base]
-        if not isinstance(base, sp.IndexedBase):
-            raise tree.LatexError(f"{plain(base)} stands where a vector is expected")
-        return base[tuple(put(index, values) for index in e.indices)]
+        return component(values[e.base], tuple(put(index, values) for index in e.indices))
     if isinstance(e, sp.Indexed):
         return e.base[tuple(put(index, values) for index in e.indices)]
     return e.func(*(put(argument, values) for argument in e.args))
+
+
+def component(vector: sp.Expr, indices: tuple[sp.Expr, ...]) -> sp.Expr:
+    """A component of a vector, or of what is done to each: of z + c it is z_i + c."""
+    bases = vector.atoms(sp.IndexedBase)
+    if not bases:
+        raise tree.LatexError(f"{plain(vector)} stands where a vector is expected")
+    return vector.xreplace({base: base[indices] for base in bases})
 
 
 def finite(e: sp.Sum) -> sp.Expr:

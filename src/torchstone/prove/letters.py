@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from dataclasses import dataclass, field, fields
 from typing import TypeGuard
 
@@ -23,6 +24,7 @@ class Letters:
     components: dict[str, set[int]] = field(default_factory=dict)  # a name: the numbers that it carries as subscripts
     called: dict[str, list[tuple[tree.Node, ...]]] = field(default_factory=dict)  # a name: what stands in its brackets
     bare: set[str] = field(default_factory=set)  # names that stand for a value of their own
+    of_vectors: set[str] = field(default_factory=set)  # names that an equation S(z)_i = ... defines
     defined: set[str] = field(default_factory=set)  # names that an equation f(x) = ... defines
     lettered: set[str] = field(default_factory=set)  # vectors with a letter for a subscript
     primed: set[str] = field(default_factory=set)
@@ -37,6 +39,7 @@ class Letters:
             dict(self.sizes),
             list(self.bounds),
             {name: set(numbers) for name, numbers in self.components.items()},
+            of_vectors=set(self.of_vectors),
             defined=set(self.defined),
             lettered=set(self.lettered),
             random=set(self.random),
@@ -48,16 +51,18 @@ class Letters:
         listed = list(statements)
         for statement in listed:
             self._see_definition(statement)
+            self._see_list(statement)
             self._see(statement)
         for statement in listed:
             self._see_sizes(statement)
 
     def is_function(self, name: str) -> bool:
         """Whether a name that nothing is known of is called: f(x), and never a factor by itself."""
-        if name in self.defined:
+        if name in self.defined or name in self.of_vectors:
             return True
-        plain = any(all(is_symbol(part) for part in parts) for parts in self.called.get(name, []))
-        return plain and name not in self.bare
+        calls = self.called.get(name, [])
+        plainly = any(all(is_symbol(part) or _is_plain_call(part) for part in parts) for parts in calls)
+        return (plainly or (bool(calls) and name in self.primed)) and name not in self.bare
 
     def is_applied(self, name: str) -> bool:
         """Whether brackets or a prime stand behind a name that is a function elsewhere."""
@@ -76,9 +81,17 @@ class Letters:
         """The letters that sums run up to."""
         return {node.name for node in (*self.bounds, *self.sizes.values()) if isinstance(node, tree.Name)}
 
+    def is_called_plainly(self, name: str) -> bool:
+        """Whether brackets stand behind a name that hold its argument, not a factor."""
+        return any(not holds_bare(name, part) for parts in self.called.get(name, []) for part in parts)
+
+    def start_of(self, name: str) -> int:
+        """The number with which a sequence begins."""
+        return min(self.components.get(name, {0}))
+
     def argument_of(self, name: str) -> tree.Node | None:
         """What a function is called with wherever it is called; None where that differs."""
-        calls = [parts for parts in self.called.get(name, []) if len(parts) == 1]
+        calls = [parts for parts in self.called.get(name, []) if len(parts) == 1 and not holds_bare(name, parts[0])]
         calls = [parts for parts in calls if is_symbol(parts[0])] or calls
         shown = {repr(_without_places(parts)) for parts in calls}
         return calls[0][0] if len(shown) == 1 else None
@@ -117,9 +130,24 @@ class Letters:
                 for child in children(node):
                     self._see(child)
 
+    def _see_list(self, statement: tree.Statement) -> None:
+        """The z of z = (z_1, z_2)."""
+        match statement.sides:
+            case (tree.Name(name=name), tree.Group(bracket="(" | "[", parts=(_, _, *_) as parts)):
+                self.vectors.add(name)
+                last = parts[-1]
+                if isinstance(last, tree.Scripted) and isinstance(last.subscript, tree.Name):
+                    self.bounds.append(last.subscript)
+            case (tree.Name(name=name), tree.Scripted(base=tree.Group(parts=(_, _, *_)), superscript=tree.Name())):
+                self.vectors.add(name)
+
     def _see_definition(self, statement: tree.Statement) -> None:
         """The f of f(x) = ..., unless f is a factor on the other side."""
         match statement.sides[0], statement.relations[:1]:
+            case tree.Row(items=(tree.Name(name=name), tree.Scripted(base=tree.Group(), subscript=tree.Node()))), (
+                "=",
+            ):
+                self.of_vectors.add(name)
             case tree.Row(items=(tree.Name(name=name, style=style), tree.Group(bracket="(", parts=parts))), ("=",):
                 others = [each for side in statement.sides[1:] if side is not None for each in walk(side)]
                 if style != "function" and all(is_symbol(part) for part in parts):
@@ -173,11 +201,18 @@ class Letters:
         self._see(node.superscript)
 
     def _see_row(self, items: tuple[tree.Node, ...]) -> None:
+        transposed = False
         self._see_calls(items)
         for position, item in enumerate(items):
             follows = position + 1 < len(items) and brackets_of(items[position + 1]) is not None
             before = items[position - 1] if position else None
-            if isinstance(item, tree.Name) and follows:
+            if transposed and isinstance(item, tree.Name):
+                self.vectors.add(item.name)
+                transposed = False
+            elif (left := _transposed(item)) is not None and position + 1 < len(items):
+                self.vectors.add(left.name)
+                transposed = True
+            elif isinstance(item, tree.Name) and follows:
                 if item.style == "bold":
                     self.vectors.add(item.name)
             elif isinstance(before, tree.Name | tree.Scripted) and (group := brackets_of(item)) is not None:
@@ -191,7 +226,7 @@ class Letters:
                 self._see(item)
 
     def _see_calls(self, items: tuple[tree.Node, ...]) -> None:
-        for item, after in zip(items, items[1:]):
+        for item, after in pairwise(items):
             group = brackets_of(after)
             if group is not None and isinstance(item, tree.Name) and item.name == "E" and item.style == "blackboard":
                 self._see_expectation(group)
@@ -200,7 +235,7 @@ class Letters:
             if group is None or not isinstance(name, tree.Name) or name.style == "function":
                 continue
             self.called.setdefault(name.name, []).append(group.parts)
-            if name.name in OF_VECTORS and len(group.parts) == 1:
+            if (name.name in OF_VECTORS or name.name in self.of_vectors) and len(group.parts) == 1:
                 match group.parts[0]:
                     case tree.Name(name=vector):
                         self.vectors.add(vector)
@@ -337,6 +372,45 @@ def begins_with_d(node: tree.Node) -> bool:
     if isinstance(first, tree.Scripted) and first.subscript is None and not first.primes:
         first = first.base
     return isinstance(first, tree.Name) and first.name in ("d", "partial")
+
+
+def said_plainly(node: tree.Node) -> str:
+    """What stands in the brackets of a probability: y = 1 | x."""
+    match node:
+        case tree.Given(parts=parts, conditions=conditions):
+            return ", ".join(map(said_plainly, parts)) + " | " + ", ".join(map(said_plainly, conditions))
+        case tree.Statement(sides=(tree.Node() as left, tree.Node() as right), relations=(relation,)):
+            return f"{plain_name(left)} {relation} {plain_name(right)}"
+    return plain_name(node)
+
+
+def _transposed(node: tree.Node) -> tree.Name | None:
+    """The w of w^T."""
+    match node:
+        case tree.Scripted(base=tree.Name() as base, subscript=None, superscript=tree.Name(name="top" | "T")):
+            return base
+    return None
+
+
+def _is_plain_call(node: tree.Node) -> bool:
+    """g(x), as the argument of f(g(x))."""
+    match node:
+        case tree.Row(items=(tree.Name(), tree.Group(bracket="(", parts=parts))):
+            return all(is_symbol(part) or _is_plain_call(part) for part in parts)
+    return False
+
+
+def holds_bare(name: str, node: tree.Node) -> bool:
+    """Whether a name occurs without brackets behind it."""
+    if isinstance(node, tree.Row):
+        for position, item in enumerate(node.items):
+            called = position + 1 < len(node.items) and brackets_of(node.items[position + 1]) is not None
+            if not (called and isinstance(item, tree.Name)) and holds_bare(name, item):
+                return True
+        return False
+    if isinstance(node, tree.Name):
+        return node.name == name
+    return any(holds_bare(name, child) for child in children(node))
 
 
 def is_symbol(node: tree.Node) -> bool:

@@ -10,7 +10,7 @@ import sympy as sp
 
 from torchstone.judge import Claim
 from torchstone.prove import applications, derivatives, sums, tree
-from torchstone.prove.functions import is_known
+from torchstone.prove.functions import KNOWN, REFUSED, is_known
 from torchstone.prove.letters import index_parts, is_label, plain_name
 from torchstone.prove.written import At, negative, over, plus, power
 
@@ -43,12 +43,13 @@ class Reader:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self.parameters: frozenset[str] = frozenset()  # of the function that the statement defines
+        self.takes_vectors = False  # whether what is read is handed to a function of a vector, as z + c or z/T
         self.wrt: sp.Expr | None = None  # what an expression with a prime is differentiated by
 
     def read(self, node: tree.Node) -> sp.Expr:
         """A number's expression."""
         value = self.value(node)
-        if isinstance(value, sp.IndexedBase):
+        if isinstance(value, sp.IndexedBase) and not self.takes_vectors:
             raise tree.LatexError(f"{value} is a vector here: write one of its components, {value}_i", node.at)
         return value
 
@@ -66,13 +67,17 @@ class Reader:
 
     def name(self, node: tree.Name) -> sp.Expr:
         name, scope = node.name, self.scope
-        if name in _REFUSED or node.style == "blackboard":
-            raise tree.LatexError(f"{_REFUSED.get(name, name)} is not read", node.at)
+        if name in REFUSED or node.style == "blackboard":
+            raise tree.LatexError(f"{REFUSED.get(name, name)} is not read", node.at)
         if node.style == "function":
+            if name in scope.letters.primed and name in KNOWN:
+                return self._usual_value(node)
             raise tree.LatexError(f"{name} has no argument", node.at)
         if name in _CONSTANTS and name not in scope.definitions:
             return _CONSTANTS[name]
-        if name in scope.letters.vectors and (node.style == "bold" or name not in scope.letters.bare):
+        if name in scope.letters.vectors and (
+            node.style == "bold" or name not in scope.letters.bare or self.takes_vectors
+        ):
             return sp.IndexedBase(name)
         if name in scope.definitions or name in self.parameters:
             return scope.symbol(name)
@@ -86,10 +91,15 @@ class Reader:
         """A function named without an argument: its value at the argument it is always called with."""
         argument = self.scope.letters.argument_of(node.name)
         if argument is None:
-            if self.scope.letters.called.get(node.name):
+            if self.scope.letters.is_called_plainly(node.name):
                 raise tree.LatexError(f"{node.name} has no argument here, and more than one elsewhere", node.at)
-            return sp.Function(node.name)(self.scope.symbol("x"))
-        return sp.Function(node.name)(self.value(argument))
+            value: sp.Expr = self.scope.symbol("x")
+        else:
+            value = self.value(argument)
+        known = KNOWN.get(node.name)
+        if known is not None and known.fixed and isinstance(known.value, type):
+            return known.value(value, evaluate=False)
+        return sp.Function(node.name)(value)
 
     def scripted(self, node: tree.Scripted) -> sp.Expr:
         base, exponent = node.base, node.superscript
@@ -99,6 +109,8 @@ class Reader:
             body = symbol
             if isinstance(exponent, tree.Group) and index_parts(node)[-1:] == list(exponent.parts):
                 exponent = None
+        elif isinstance(base, tree.Name) and base.name in REFUSED and base.name != "partial":
+            raise tree.LatexError(f"{REFUSED[base.name]} is not read", node.at)
         elif node.subscript is not None:
             if not isinstance(base, tree.Name):
                 body = applications.component(self, self.value(base), node.subscript)
@@ -233,12 +245,6 @@ RELATIONS: Mapping[str, Callable[[sp.Expr, sp.Expr], sp.Basic]] = {
     ">=": sp.Ge,
 }
 _CONSTANTS = {"e": sp.E, "pi": sp.pi, "infinity": sp.oo}
-_REFUSED = {
-    "nabla": "a gradient vector",
-    "partial": "a derivative without its variable",
-    "Var": "a variance",
-    "Cov": "a covariance",
-}
 _WORDS = {tree.Statement: "a relation", tree.Interval: "an interval", tree.Given: "a condition in brackets"}
 _HANDLERS: dict[type[tree.Node], Callable[[Reader, tree.Node], sp.Expr]] = {
     tree.Number: Reader.number,  # type: ignore[dict-item]

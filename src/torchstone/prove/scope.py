@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import sympy as sp
 
 from torchstone.prove import tree
 from torchstone.prove.expansion import Expansion
-from torchstone.prove.functions import is_known
+from torchstone.prove.functions import NUMBERS_OF_VECTORS, OF_VECTORS, is_known
 from torchstone.prove.letters import Letters, is_symbol, plain_name
 from torchstone.prove.meaning import RELATIONS, Reader, Reading
-from torchstone.prove.statements import read_statement
+from torchstone.prove.targets import name_on_the_left
+from torchstone.prove.statements import hear, read_statement
 from torchstone.prove.written import Prime, Slope, plain
 
 
@@ -30,6 +32,21 @@ class Definition:
     recursive: bool = False
 
 
+@contextmanager
+def refusals(at: int) -> Iterator[None]:
+    """SymPy refuses in many ways; whoever wrote the formula should learn only that it was refused."""
+    try:
+        yield
+    except tree.LatexError:
+        raise
+    except RecursionError:
+        raise tree.LatexError("this formula is nested too deeply", at) from None
+    except OverflowError:
+        raise tree.LatexError("a number here is too large", at) from None
+    except (ValueError, TypeError, ArithmeticError, AttributeError, NotImplementedError, LookupError):
+        raise tree.LatexError("this formula has no meaning that can be worked with", at) from None
+
+
 class Scope:
     """What is known. `child` gives the scope of a new heading."""
 
@@ -44,6 +61,8 @@ class Scope:
         self.weights: dict[str, sp.Basic] = {}  # a vector that weighs logarithms, and that its components sum to 1
         self.values: dict[sp.Basic, sp.Expr] = {}  # of one statement's conditions: i = k
         self.previous: sp.Expr | None = None
+        self.sizes: dict[str, sp.Expr] = {}  # of vectors whose components were listed
+        self.unread: dict[str, int] = {}  # names that a line would define, had it been read
         self.lost = False  # whether the line before could not be read
         self.inherited: set[str] = set()
         self.used: set[str] = set()  # under this heading
@@ -63,6 +82,7 @@ class Scope:
         scope.__dict__.update(self.__dict__)
         scope.definitions, scope.slopes = dict(self.definitions), dict(self.slopes)
         scope.domains, scope.values = dict(self.domains), dict(self.values)
+        scope.unread, scope.sizes = dict(self.unread), dict(self.sizes)
         scope.solved, scope.slope_of, scope.weights = dict(self.solved), dict(self.slope_of), dict(self.weights)
         scope.inherited, scope.used = set(self.inherited), set(self.used)
         return scope
@@ -74,21 +94,32 @@ class Scope:
     def read(self, statement: tree.Statement, line: int) -> list[Reading]:
         """The statement's steps. Raises `LatexError` where it has no meaning."""
         try:
-            readings = read_statement(self, statement, line)
+            with refusals(statement.at):
+                readings = read_statement(self, statement, line)
         except tree.LatexError:
             self.previous, self.lost = None, True
+            name = name_on_the_left(statement)
+            if name is not None and name not in self.definitions:
+                self.unread[name] = line
             raise
-        except RecursionError:
-            self.previous, self.lost = None, True
-            raise tree.LatexError("this formula is nested too deeply", statement.at) from None
-        except (ValueError, TypeError, ArithmeticError, AttributeError, NotImplementedError, LookupError):
-            # SymPy refuses in many ways; whoever wrote the formula should learn only that it was refused.
-            self.previous, self.lost = None, True
-            raise tree.LatexError("this formula has no meaning that can be worked with", statement.at) from None
         self.lost = False
         return readings
 
+    def hear(self, statement: tree.Statement, line: int) -> None:
+        """Take in a formula of a sentence: "let y = sigma(x)". What can't be read is passed over."""
+        previous, lost = self.previous, self.lost
+        try:
+            with refusals(statement.at):
+                hear(self, statement, line)
+        except tree.LatexError:
+            pass
+        self.previous, self.lost = previous, lost
+
     # What is learnt
+
+    def define(self, key: str, name: str, body: sp.Expr, line: int, number: sp.Expr) -> None:
+        """Define one component of a vector."""
+        self.definitions[key] = Definition(name, body, line, (), (number,))
 
     def use(self, *expressions: sp.Expr) -> None:
         """Remember what names occurred: they can't be defined anew under this heading."""
@@ -138,10 +169,20 @@ class Scope:
             return False
         return {plain_name(part) for part in group.parts} <= self.reach(definition.body)
 
+    def takes_vector(self, name: str) -> bool:
+        """Whether a function's argument is a vector."""
+        definition = self.definitions.get(name)
+        if definition is not None:
+            return any(isinstance(parameter, sp.IndexedBase) for parameter in definition.parameters)
+        return name in OF_VECTORS or name in NUMBERS_OF_VECTORS or name in self.letters.of_vectors
+
     def gives_vector(self, call: sp.Expr) -> bool:
-        """Whether a function was defined by its components."""
-        definition = self.definitions.get(call.func.__name__)
-        return definition is not None and bool(definition.index)
+        """Whether a function's value is a vector."""
+        name = call.func.__name__
+        definition = self.definitions.get(name)
+        if definition is not None:
+            return bool(definition.index)
+        return name in OF_VECTORS or name in self.letters.of_vectors
 
     def has_meaning(self, variable: sp.Expr) -> bool:
         """Whether a symbol, or a component, has a definition."""
@@ -150,6 +191,8 @@ class Scope:
 
     def range_of(self, vector: str) -> tuple[sp.Expr, sp.Expr]:
         """From where to where a vector's components are numbered."""
+        if vector in self.sizes:
+            return sp.S.One, self.sizes[vector]
         node = self.letters.sizes.get(vector)
         if node is None and self.letters.bounds:
             node = self.letters.bounds[0]
@@ -180,10 +223,14 @@ class Scope:
 
     def roots(self, name: str) -> tuple[sp.Expr, ...]:
         """What a symbol without a definition depends on, as far as it is differentiated: without the detours."""
-        if name in self.definitions or name not in self.letters.slopes or self.is_function(name):
+        if name in self.definitions or self.is_function(name):
             return ()
+        if name not in self.letters.slopes:
+            return (self.symbol("x"),) if name in self.letters.primed and name != "x" else ()
         listed = [self.symbol(each) for each in sorted(self.letters.slopes[name]) if each != name]
-        further = {each: self._dependents(each.name, {name}) for each in listed}
+        further = {each: self._dependents(each.name, set()) for each in listed}
+        if any(name in below for below in further.values()):
+            return ()
         return tuple(
             each for each in listed if not any(each.name in further[other] for other in listed if other != each)
         )

@@ -13,7 +13,7 @@ from torchstone.prove import targets, tree
 from torchstone.prove.claims import make_claim, make_loose
 from torchstone.prove.functions import KNOWN, is_known
 from torchstone.prove.meaning import RELATIONS, Reader, Reading
-from torchstone.prove.written import Mean, Prime, Slope, plain
+from torchstone.prove.written import Component, Mean, Prime, Slope, plain
 
 if TYPE_CHECKING:
     from torchstone.prove.scope import Definition, Scope
@@ -29,6 +29,8 @@ def read_statement(scope: Scope, statement: tree.Statement, line: int) -> list[R
         return [_lone(scope, statement)]
     if statement.sides[0] is not None and targets.is_given(scope, statement):
         return take_as_given(scope, statement)
+    if (listed := targets.listed(statement)) is not None:
+        return _vector(scope, statement, *listed, line)
     within = _under(scope, statement.conditions)
     reader = Reader(within)
     left = _first(reader, statement)
@@ -46,6 +48,8 @@ def read_statement(scope: Scope, statement: tree.Statement, line: int) -> list[R
         if relation not in RELATIONS:
             raise tree.LatexError("only =, <, > and the like are judged", node.at)
         right = reader.value(node)
+        if number or not isinstance(left, sp.IndexedBase) or scope.has_meaning(left):
+            left, right = _by_components(within, left, right)
         reading = None
         if relation == "=" and number == 0:
             reading = _definition(scope, statement, left, right, line)
@@ -67,6 +71,19 @@ def _lone(scope: Scope, statement: tree.Statement) -> Reading:
     scope.previous = e
     scope.use(e)
     return Reading("expression", e, e, "", plain(e), node.at, None, None, {}, _rebuild(scope, "=", node.at))
+
+
+def _by_components(scope: Scope, left: sp.Expr, right: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """An equation of vectors as one of their components; any other as it is."""
+
+    def component(e: sp.Expr) -> sp.Expr | None:
+        index = sp.Symbol("i", integer=True)
+        if isinstance(e, sp.IndexedBase):
+            return e[index]
+        return Component(e, index) if isinstance(e, sp.core.function.AppliedUndef) and scope.gives_vector(e) else None
+
+    a, b = component(left), component(right)
+    return (left, right) if a is None or b is None else (a, b)
 
 
 def _first(reader: Reader, statement: tree.Statement) -> sp.Expr:
@@ -105,6 +122,7 @@ def _definition(scope: Scope, statement: tree.Statement, left: sp.Expr, right: s
             scope.slopes[plain(left.args[0]), plain(left.args[1])] = right
             return _defining(scope, left, right, first.at)
         return None
+    _refuse_two_meanings(scope, definition, first.at)
     if not (statement.defines or _may_define(scope, definition)):
         return None
     if definition.name in scope.reach(definition.body) and not definition.recursive:
@@ -116,6 +134,7 @@ def _definition(scope: Scope, statement: tree.Statement, left: sp.Expr, right: s
         scope.settled(right, first.at)
     scope.definitions[key] = definition
     scope.inherited.discard(key)
+    scope.unread.pop(definition.name, None)
     _remember_weights(scope, right)
     return _defining(scope, left, right, first.at, note)
 
@@ -138,6 +157,36 @@ def _defined_by_cases(
     return replace(reading, read_as=f"{reading.read_as} for {plain(said)}")
 
 
+def _vector(
+    scope: Scope, statement: tree.Statement, name: str, parts: tuple[tree.Node, ...], line: int
+) -> list[Reading]:
+    """z = (z_1, z_2): how many components there are, and what they are where they have other names."""
+    reader = Reader(scope)
+    base = sp.IndexedBase(name)
+    scope.letters.vectors.add(name)
+    dots = [place for place, part in enumerate(parts) if isinstance(part, tree.Name) and part.name == "dots"]
+    if dots:
+        last = reader.read(parts[-1])
+        if not isinstance(last, sp.Indexed):
+            raise tree.LatexError("what do the dots stand for?", parts[dots[0]].at)
+        scope.sizes[name] = last.indices[0]
+    else:
+        scope.sizes[name] = sp.Integer(len(parts))
+        for number, part in enumerate(parts, 1):
+            value = reader.read(part)
+            key = plain(base[number])
+            if value != base[number] and key not in scope.definitions:
+                scope.define(key, name, value, line, sp.Integer(number))
+    shown = (
+        f"{name} = ({', '.join('...' if place in dots else plain(reader.read(p)) for place, p in enumerate(parts))})"
+    )
+    return [
+        Reading(
+            "definition", base, base, "=", f"definition: {shown}", statement.at, None, None, {}, _rebuild(scope, "=", 0)
+        )
+    ]
+
+
 def _remember_weights(scope: Scope, right: sp.Expr) -> None:
     """In sum_i y_i log p_i the y_i are weights: targets, one-hot or probabilities, that sum to 1."""
     for each in right.atoms(sp.Sum):
@@ -150,6 +199,32 @@ def _remember_weights(scope: Scope, right: sp.Expr) -> None:
                 if not scope.has_meaning(factor) and not logarithms[0].has(factor.base):
                     total = sp.Sum(factor, (index, first, scope.settled(last)))
                     scope.weights[vector] = sp.Eq(total, 1)
+
+
+def hear(scope: Scope, statement: tree.Statement, line: int) -> None:
+    """Take in what a sentence says: a definition of a name that has none, the size of a sum, that weights sum to 1.
+
+    A sentence's formula claims nothing, and a display formula may still define the name.
+    """
+    if len(statement.sides) != 2 or statement.relations != ("=",) or statement.sides[0] is None or statement.conditions:
+        return
+    if targets.is_given(scope, statement):
+        take_as_given(scope, statement)
+        return
+    reader = Reader(scope)
+    left = _first(reader, statement)
+    if isinstance(left, Slope | Prime | Mean) or statement.sides[1] is None:
+        return
+    right = reader.value(statement.sides[1])
+    definition = targets.defined_by(statement.sides[0], left, right, line)
+    if definition is None or (definition.special and definition.name not in scope.letters.size_names()):
+        return
+    key = targets.key(definition)
+    if scope.has_meaning(left) or key in scope.definitions or definition.recursive or is_known(definition.name):
+        return
+    if definition.name not in scope.reach(right):
+        scope.definitions[key] = definition
+        scope.inherited.add(key)
 
 
 # Equations to be solved
@@ -210,6 +285,13 @@ def _solution_named(scope: Scope, symbol: sp.Symbol) -> sp.Expr | None:
     return next((value for name, value in scope.solved.items() if str(name) in (symbol.name, base)), None)
 
 
+def _refuse_two_meanings(scope: Scope, definition: Definition, at: int) -> None:
+    known = scope.definitions.get(definition.name)
+    if known is not None and bool(known.index) != bool(definition.index):
+        what, other = ("a vector", "a number") if known.index else ("a number", "a vector")
+        raise tree.LatexError(f"{known.name} is {what} on line {known.line}, here it is {other}", at)
+
+
 def _may_define(scope: Scope, definition: Definition, by_cases: bool = False) -> bool:
     """Whether a name is still to be had: not defined here, or inherited and not used yet, or a number before."""
     if definition.name.endswith("'"):
@@ -226,7 +308,7 @@ def _may_define(scope: Scope, definition: Definition, by_cases: bool = False) ->
             return True
         return definition.name in scope.inherited and definition.name not in scope.used
     if general is not None:  # a component of what a recurrence gives: its beginning
-        return definition.index == (sp.S.Zero,)
+        return definition.index == (scope.letters.start_of(definition.name),)
     usual = KNOWN.get(definition.name)
     if usual is not None and usual.fixed:
         return False
@@ -238,7 +320,7 @@ def _defines_a_slope(scope: Scope, left: Slope, right: sp.Expr) -> bool:
     if not isinstance(body, sp.Symbol) or body.name in scope.definitions or order != 1:
         return False
     known = (plain(body), plain(variable)) in scope.slopes
-    return not known and variable in scope.roots(body.name) and body.name not in scope.reach(right)
+    return not known and variable in scope.roots(body.name) and not right.has(left)
 
 
 def _defining(scope: Scope, left: sp.Expr, right: sp.Expr, at: int, note: str = "") -> Reading:
@@ -308,6 +390,10 @@ def _membership(scope: Scope, left: sp.Expr, node: tree.Node) -> list[Reading]:
 def _claim(scope: Scope, left: sp.Expr, right: sp.Expr, relation: str, at: int) -> Reading:
     if isinstance(left, sp.IndexedBase) or isinstance(right, sp.IndexedBase):
         raise tree.LatexError("vectors are compared by their components: write z_i", at)
+    for name in sorted((scope.reach(left) | scope.reach(right)) & set(scope.unread)):
+        raise tree.LatexError(
+            f"{name} is not known: line {scope.unread[name]}, which defines it, could not be read", at
+        )
     scope = scope.copy()
     claim, note = make_claim(scope, left, right, relation, at, {})
     names = sorted(scope.reach(left, deep=False) | scope.reach(right, deep=False))

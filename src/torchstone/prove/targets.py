@@ -9,7 +9,7 @@ import sympy as sp
 from torchstone.prove import tree
 from torchstone.prove.indices import put
 from torchstone.prove.functions import KNOWN
-from torchstone.prove.letters import brackets_of, is_symbol
+from torchstone.prove.letters import brackets_of, is_symbol, plain_name
 from torchstone.prove.written import Component, Mean, Prime, Slope, plain
 
 if TYPE_CHECKING:
@@ -90,12 +90,38 @@ def _component_defined(left: sp.Indexed, right: sp.Expr, line: int) -> Definitio
     return None
 
 
+def listed(statement: tree.Statement) -> tuple[str, tuple[tree.Node, ...]] | None:
+    """The vector and its components, where a statement lists them: z = (z_1, z_2)."""
+    match statement.sides, statement.relations:
+        case (tree.Name(name=name), tree.Group(bracket="(" | "[", parts=parts)), ("=",) if len(parts) > 1:
+            return name, parts
+        case (
+            tree.Name(name=name),
+            tree.Scripted(base=tree.Group(bracket="(" | "[", parts=parts), superscript=tree.Name(name="top" | "T")),
+        ), ("=",) if len(parts) > 1:
+            return name, parts
+    return None
+
+
+def name_on_the_left(statement: tree.Statement) -> str | None:
+    """The name that a statement would define, as far as its left side alone tells."""
+    match statement.sides[0]:
+        case tree.Name(name=name) | tree.Row(items=(tree.Name(name=name), tree.Group() | tree.Scripted())):
+            return name
+        case tree.Scripted(base=tree.Name()) as symbol if is_symbol(symbol):
+            return plain_name(symbol)
+    return None
+
+
 def _is_parameter(argument: sp.Expr) -> bool:
     return isinstance(argument, sp.Symbol | sp.IndexedBase)
 
 
 def _is_a_name(node: tree.Node) -> bool:
-    return is_symbol(node) or isinstance(node, tree.Name | tree.Scripted)
+    if isinstance(node, tree.Row):  # P(y = 1 | x)
+        group = brackets_of(node.items[-1])
+        return len(node.items) == 2 and group is not None and isinstance(group.parts[0], tree.Given | tree.Statement)
+    return isinstance(node, tree.Name | tree.Scripted)
 
 
 def _is_a_call(node: tree.Node) -> bool:
