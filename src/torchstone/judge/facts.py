@@ -95,6 +95,7 @@ class Facts:
         """1 or -1 where an irreducible polynomial has that sign for certain."""
         text = str(poly)
         if text not in self.signs:
+            self.signs[text] = None  # what is asked for on the way may ask for this again
             self.signs[text] = self._sign_of(poly)
         return self.signs[text]
 
@@ -173,22 +174,18 @@ class Facts:
         """(sign, whether it is never 0) of a generator."""
         generator = self.tower.generators[index]
         variable = self.tower.gens[index]
-        if generator.kind in ("exp", "factorial"):
+        for sign, strict in product((1, -1), (True, False)):
+            if (str(variable * sign), strict) in self.known:
+                return sign, strict
+        if generator.kind in ("exp", "factorial") or (generator.expression.is_Symbol and generator.expression.is_positive):
             return 1, True
         if generator.kind == "root":
             return 1, self.sign_of(generator.data) is not None
         if generator.kind == "sum":
-            body, _, _ = generator.data
             try:
-                return self.sign(body), True
+                return self.sign(generator.data[0]), True
             except UndeterminedError:
-                return None, False
-        if generator.expression.is_Symbol and generator.expression.is_positive:
-            return 1, True
-        for sign in (1, -1):
-            for strict in (True, False):
-                if (str(variable * sign), strict) in self.known:
-                    return sign, strict
+                pass
         return None, False
 
 

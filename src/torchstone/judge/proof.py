@@ -186,9 +186,10 @@ class _Proof:
         """Where the locus is 0: one symbol is given by the others."""
         for symbol in sorted(expression.free_symbols, key=str):
             if isinstance(symbol, sp.Symbol) and symbol.is_integer is not True:
-                slope = sp.expand(sp.diff(expression, symbol))
-                if slope.is_Rational and slope != 0:
-                    value = sp.expand(symbol - expression / slope)
+                slope, rest = sp.expand(sp.diff(expression, symbol)), sp.expand(expression.subs(symbol, 0))
+                # Where a slope is 0, the rest is too: not so if it is a number.
+                if symbol not in slope.free_symbols and slope != 0 and (slope.is_Rational or rest.is_Rational):
+                    value = sp.expand(-rest / slope)
                     there = case.at(symbol, value, self._moved(case.facts, symbol, value))
                     if not any(side.has(sp.nan, sp.zoo, sp.oo) for side in (there.left, there.right)):
                         self.equal(there)

@@ -13,7 +13,7 @@ from sympy.core.function import AppliedUndef
 
 from torchstone.judge.facts import Facts, UndeterminedError
 from torchstone.judge.sums import Sums
-from torchstone.judge.tower import Generator, Poly, Quotient, TooLargeError, Tower
+from torchstone.judge.tower import Generator, Poly, Quotient, TooLargeError, Tower, VanishingError
 from torchstone.judge.values import UnsupportedError, slots
 
 _MOST_PASSES = 6
@@ -368,7 +368,7 @@ class Reader(Sums):
             for value, condition in node.args:
                 if self.holds(condition):
                     return self.read(value)
-            raise UnsupportedError("no branch applies")
+            raise VanishingError  # no branch applies: no value
 
         return self.cased(node, rule)
 

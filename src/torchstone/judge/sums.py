@@ -1,6 +1,7 @@
 """Sums and products in canonical form: constants pulled out, linear, one name for the index, deltas sifted."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import sympy as sp
 
@@ -20,11 +21,9 @@ class Sums:
     facts: Facts
     bound: dict[sp.Symbol, tuple[sp.Expr, sp.Expr]]
 
-    if TYPE_CHECKING:
-
-        def read(self, node: sp.Expr) -> Quotient: ...
-        def exponential(self, exponent: Quotient) -> Quotient: ...
-        def logarithm(self, value: Quotient, signed: bool = False) -> Quotient: ...
+    read: Callable[[sp.Expr], Quotient]
+    exponential: Callable[[Quotient], Quotient]
+    logarithm: Callable[..., Quotient]
 
     def sum(self, node: Any) -> Quotient:
         """A sum over one index after the other."""
@@ -69,6 +68,7 @@ class Sums:
         return total
 
     def _symbolic(self, body: sp.Expr, index: sp.Symbol, high: sp.Expr, plus: bool) -> Quotient:
+        body = body.replace(sp.KroneckerDelta, lambda *sides: _alone(sides, index))
         for delta in sorted(body.atoms(sp.KroneckerDelta), key=sp.default_sort_key):
             other = {delta.args[0], delta.args[1]} - {index}
             if len(other) == 1 and index in delta.args and index not in (at := other.pop()).free_symbols:
@@ -80,7 +80,7 @@ class Sums:
                 met, missed = (self.read(each) for each in at_index)
                 less = self.tower.negative(missed) if plus else self.tower.power(missed, -1)
                 return self._join(self._join(rest, met, plus), less, plus)
-        dummy = sp.Symbol(f"_{_height(body) + 1}", integer=True, positive=True)
+        dummy = _dummy(body)
         self.bound[dummy] = (sp.S.One, high)
         try:
             value = self.read(body.subs(index, dummy))
@@ -138,9 +138,22 @@ class Sums:
             last = self.exponential(tower.multiply(self.read(high), self.logarithm_of_ratio(body, dummy)))
             below = tower.add(ratio, tower.number(-1))
             return tower.multiply(ratio, tower.multiply(tower.add(last, tower.number(-1)), tower.power(below, -1)))
+        body, dummy = self._renamed(body, dummy, high)
         key = ("sum", tower.key(body), sp.expand(high))
         expression = sp.Sum(tower.expression(body), (dummy, 1, high))
         return tower.quotient(tower.generator(key, "sum", expression, (body, dummy, high)))
+
+    def _renamed(self, body: Quotient, dummy: sp.Symbol, high: sp.Expr) -> tuple[Quotient, sp.Symbol]:
+        """The index by the name that fits what is left of the body, now that constants are outside."""
+        expression = self.tower.expression(body)
+        name = _dummy(expression)
+        if name == dummy:
+            return body, dummy
+        self.bound[name] = (sp.S.One, high)
+        try:
+            return self.read(expression.subs(dummy, name)), name
+        finally:
+            del self.bound[name]
 
     def logarithm_of_ratio(self, body: Quotient, dummy: sp.Symbol) -> Quotient:
         """m of a body exp(m j)."""
@@ -179,16 +192,30 @@ class Sums:
                 if generator is not None and generator.kind == "exp":
                     value = self.exponential(self.sum_of(generator.data, dummy, high))
                 else:
-                    whole = tower.make(factor, tower.one)
-                    expression = sp.Product(tower.expression(whole), (dummy, 1, high))
+                    whole, index = self._renamed(tower.make(factor, tower.one), dummy, high)
+                    expression = sp.Product(tower.expression(whole), (index, 1, high))
                     key = ("product", tower.key(whole), sp.expand(high))
-                    value = tower.quotient(tower.generator(key, "product", expression, (whole, dummy, high)))
+                    value = tower.quotient(tower.generator(key, "product", expression, (whole, index, high)))
                 result = tower.multiply(result, tower.power(value, power * direction))
             if outside != tower.one:
                 logarithm = self.logarithm(tower.make(outside, tower.one), signed=True)
                 value = self.exponential(tower.multiply(self.read(high), logarithm))
                 result = tower.multiply(result, tower.power(value, direction))
         return result
+
+
+def _alone(sides: tuple[sp.Expr, ...], index: sp.Symbol) -> sp.Expr:
+    """A delta with the index alone on its side: that of j - 1 and k is that of j and k + 1."""
+    for one, other in (sides[:2], sides[1::-1]):
+        offset = one - index
+        if index in one.free_symbols and index not in offset.free_symbols | other.free_symbols:
+            return sp.KroneckerDelta(index, other - offset)
+    return sp.KroneckerDelta(*sides)
+
+
+def _dummy(body: sp.Expr) -> sp.Symbol:
+    """The name of the index that runs over a body: by how deep the sums in it are nested."""
+    return sp.Symbol(f"_{_height(body) + 1}", integer=True, positive=True)
 
 
 def _height(node: sp.Basic) -> int:
