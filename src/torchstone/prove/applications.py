@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from torchstone.prove import derivatives, sums, tree
-from torchstone.prove.functions import KNOWN, NUMBERS_OF_VECTORS, OF_VECTORS, REFUSED, is_known
-from torchstone.prove.letters import (
+from torchstone.prove.functions import KNOWN, OF_VECTORS, REFUSED, is_known
+from torchstone.prove.shapes import (
     begins_with_d,
     brackets_of,
     holds_bare,
@@ -74,7 +74,7 @@ def read_product(reader: Reader, node: tree.Product) -> sp.Expr:
             value = sums.inner_product(reader, *vectors)
             position += 1
         elif position + 1 < len(node.factors) and node.signs[position] == "/" and _is_slope(factor, node, position):
-            value = reader.fraction(tree.Fraction(factor.at, factor, node.factors[position + 1]))
+            value = reader.read(tree.Fraction(factor.at, factor, node.factors[position + 1]))
             position += 1
         elif _is_open(factor) and position + 1 < len(node.factors):
             rest = tree.Product(factor.at, node.factors[position + 1 :], node.signs[position + 1 :])
@@ -125,9 +125,8 @@ def _special(reader: Reader, item: tree.Node, after: tuple[tree.Node, ...]) -> t
     """E[...], 1[...] and w^T x, and how many items they took."""
     group = brackets_of(after[0]) if after else None
     match item:
-        case tree.Name(name=name) if group is not None and isinstance(group.parts[0], tree.Given | tree.Statement):
-            if name in ("P", "p", "Pr") and len(group.parts) == 1 and isinstance(after[0], tree.Group):
-                return reader.scope.symbol(f"{name}({said_plainly(group.parts[0])})"), 1
+        case tree.Name(name="P" | "p" | "Pr" as name) if group is not None and group is after[0] and _is_event(group):
+            return reader.scope.symbol(f"{name}({said_plainly(group.parts[0])})"), 1
         case tree.Name(name="E") if group is not None and _is_expected(item, group):
             mean = sums.expectation(reader, group)
             exponent = after[0].superscript if isinstance(after[0], tree.Scripted) else None
@@ -139,6 +138,11 @@ def _special(reader: Reader, item: tree.Node, after: tuple[tree.Node, ...]) -> t
             if isinstance(left, sp.IndexedBase) and isinstance(right, sp.IndexedBase):
                 return sums.inner_product(reader, left, right), 1
     return None
+
+
+def _is_event(group: tree.Group) -> bool:
+    """Whether brackets hold what a probability is of: y = 1, y | x."""
+    return len(group.parts) == 1 and isinstance(group.parts[0], tree.Given | tree.Statement)
 
 
 def _is_expected(item: tree.Name, after: tree.Node) -> bool:
@@ -165,29 +169,28 @@ def _index(reader: Reader, subscript: tree.Node) -> tuple[sp.Expr, ...]:
 
 def _head(reader: Reader, item: tree.Node, after: tuple[tree.Node, ...]) -> Head | None:
     """The function that an item names, where what follows makes a call of it."""
-    group = brackets_of(after[0]) if after else None
-    match item:
-        case tree.Name(name=name, style="function") if after:
-            return Head(name, item.at)
-        case tree.Name() if is_called(reader, item, group, bool(after)):
-            return Head(item.name, item.at)
-        case tree.Scripted(base=tree.Name() as base, subscript=subscript, superscript=superscript, primes=primes):
-            labelled = base.style != "function" and subscript is not None and base.name not in OF_VECTORS
-            if labelled:
-                whole = tree.Name(base.at, plain_name(tree.Scripted(base.at, base, subscript)))
-                if superscript is None and not primes and is_called(reader, whole, group, bool(after)):
-                    return Head(whole.name, item.at)
-                return None
-            if base.style != "function" and not is_called(reader, base, group, bool(after)):
-                return None
-            if base.style == "function" and not after:
-                return None
-            inverse = _is_minus_one(superscript)
-            order = _order(superscript)
-            if order:
-                return Head(base.name, item.at, subscript, None, False, order)
-            return Head(base.name, item.at, subscript, None if inverse else superscript, inverse, primes)
-    return None
+    if isinstance(item, tree.Name) and _begins_call(reader, item, after):
+        return Head(item.name, item.at)
+    if not isinstance(item, tree.Scripted) or not isinstance(item.base, tree.Name):
+        return None
+    base, superscript = item.base, item.superscript
+    if base.style != "function" and item.subscript is not None and base.name not in OF_VECTORS:
+        # f_1 is a name of its own.
+        base = tree.Name(base.at, plain_name(tree.Scripted(base.at, base, item.subscript)))
+        plainly = superscript is None and not item.primes
+        return Head(base.name, item.at) if plainly and _begins_call(reader, base, after) else None
+    if not _begins_call(reader, base, after):
+        return None
+    if order := _order(superscript):
+        return Head(base.name, item.at, item.subscript, primes=order)
+    inverse = _is_minus_one(superscript)
+    return Head(base.name, item.at, item.subscript, None if inverse else superscript, inverse, item.primes)
+
+
+def _begins_call(reader: Reader, name: tree.Name, after: tuple[tree.Node, ...]) -> bool:
+    if name.style == "function":
+        return bool(after)
+    return is_called(reader, name, brackets_of(after[0]) if after else None, bool(after))
 
 
 def _is_minus_one(node: tree.Node | None) -> bool:
@@ -268,40 +271,40 @@ def _value(reader: Reader, head: Head, arguments: list[sp.Expr], scripts: tree.S
 
 
 def _call(reader: Reader, head: Head, arguments: list[sp.Expr]) -> sp.Expr:
+    """A function of its arguments, as written."""
     name, scope = head.name, reader.scope
     if name in REFUSED:
         raise tree.LatexError(f"{REFUSED[name]} is not read", head.at)
     definition = scope.definitions.get(name)
-    if len(arguments) == 1 and isinstance(arguments[0], sp.Indexed) and not arguments[0].indices[0].is_number:
-        vector_valued = bool(definition.index) if definition is not None else name in OF_VECTORS
-        if vector_valued:
-            return Component(sp.Function(name)(arguments[0].base), *arguments[0].indices)
-    if definition is not None:
-        if not definition.parameters:
-            return scope.symbol(name)
-        if len(arguments) != len(definition.parameters):
-            count = len(definition.parameters)
-            raise tree.LatexError(f"{name} was defined with {count} arguments, here it has {len(arguments)}", head.at)
+    if definition is not None and not definition.parameters:
+        return scope.symbol(name)
+    first = arguments[0]
+    if scope.takes_vector(name):
+        if len(arguments) == 1 and isinstance(first, sp.Indexed) and not first.indices[0].is_number:
+            # softmax(z_i) is what many write for softmax(z)_i.
+            return Component(sp.Function(name)(first.base), *first.indices)
         return sp.Function(name)(*arguments)
-    if name in OF_VECTORS:
-        return sp.Function(name)(*arguments)
-    if name in NUMBERS_OF_VECTORS:
-        return sp.Function(name)(*arguments)
-    vector = next((each for each in arguments if isinstance(each, sp.IndexedBase)), None)
-    if name in KNOWN and name not in scope.letters.of_vectors:
-        if vector is not None:
-            raise tree.LatexError(f"{name} takes numbers, and {vector} is a vector here", head.at)
-        known = KNOWN[name]
-        if known.arguments != (0,) and len(arguments) not in known.arguments:
-            raise tree.LatexError(f"{name} takes {known.arguments[0]} argument, not {len(arguments)}", head.at)
-        if name in ("log", "lg") and head.subscript is not None:
-            base = reader.read(head.subscript)
-            return over(sp.log(arguments[0], evaluate=False), sp.log(base, evaluate=False))
-        if known.fixed and isinstance(known.value, type):
-            return known.value(*arguments, evaluate=False)
-    elif not scope.is_function(name):
+    if definition is None and name in KNOWN:
+        return _known_call(reader, head, arguments)
+    if definition is None and not scope.is_function(name):
         raise tree.LatexError(f"{name} is not a function that is known here: define it first", head.at)
+    if definition is not None and len(arguments) != len(definition.parameters):
+        count = len(definition.parameters)
+        raise tree.LatexError(f"{name} was defined with {count} arguments, here it has {len(arguments)}", head.at)
     return sp.Function(name)(*arguments)
+
+
+def _known_call(reader: Reader, head: Head, arguments: list[sp.Expr]) -> sp.Expr:
+    name, known = head.name, KNOWN[head.name]
+    vector = next((each for each in arguments if isinstance(each, sp.IndexedBase)), None)
+    if vector is not None:
+        raise tree.LatexError(f"{name} takes numbers, and {vector} is a vector here", head.at)
+    if known.arguments != (0,) and len(arguments) not in known.arguments:
+        raise tree.LatexError(f"{name} takes {known.arguments[0]} argument, not {len(arguments)}", head.at)
+    if name in ("log", "lg") and head.subscript is not None:
+        base = reader.read(head.subscript)
+        return over(sp.log(arguments[0], evaluate=False), sp.log(base, evaluate=False))
+    return known.written(name, arguments)
 
 
 def _unbracketed(reader: Reader, head: Head, after: tuple[tree.Node, ...]) -> tuple[sp.Expr, int]:
@@ -369,7 +372,7 @@ def _operand(
 
 
 def _refuse_a_split_operand(reader: Reader, node: tree.Product, position: int) -> None:
-    """d/dx 2 * x^3: where does the derivative end?"""
+    """Where does the derivative end in d/dx 2 * x^3? That is not guessed."""
     factor = node.factors[position]
     items = factor.items if isinstance(factor, tree.Row) else (factor,)
     if position + 1 >= len(node.factors) or len(items) < 2 or derivatives.operator(reader, items[-2]) is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from torchstone.prove import tree
-from torchstone.prove.letters import begins_with_d, is_derivative
+from torchstone.prove.shapes import is_derivative
 from torchstone.prove.written import Prime, Slope
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _variable(reader: Reader, node: tree.Node) -> sp.Expr:
     variable = reader.value(node)
     if isinstance(variable, sp.IndexedBase):
         raise tree.LatexError(f"a derivative by the vector {variable} is not read: take one of its components", node.at)
-    if isinstance(variable, sp.Symbol | sp.Indexed) or isinstance(variable, sp.Function):
+    if isinstance(variable, sp.Symbol | sp.Indexed | sp.core.function.AppliedUndef):
         return variable
     raise tree.LatexError("a derivative is taken by a symbol", node.at)
 
@@ -118,6 +118,3 @@ def primed(reader: Reader, body: sp.Expr, order: int, at: int, named: bool) -> s
     if variable is None:
         raise tree.LatexError("by what is this differentiated? Write d/dx in place of the prime", at)
     return Slope(body, variable, order)
-
-
-__all__ = ["Operator", "begins_with_d", "is_derivative_node", "operator", "primed", "read_fraction"]

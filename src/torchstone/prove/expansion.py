@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
 from torchstone.prove import tree
-from torchstone.prove.functions import KNOWN, NUMBERS_OF_VECTORS, OF_VECTORS
+from torchstone.prove.functions import KNOWN, NUMBERS_OF_VECTORS, OF_VECTORS, Terms
 from torchstone.prove.indices import collapsed, component, finite, put, with_other_bounds
 from torchstone.prove.slopes import agree, kinks, unknown_derivative
 from torchstone.prove.written import At, Component, Inverse, Lim, Mean, Prime, Slope, plain
@@ -48,41 +48,20 @@ class Expansion:
         return tree.LatexError(message, self.at)
 
     def _of(self, e: sp.Basic, keep: Names) -> sp.Basic:
-        match e:
-            case sp.Symbol():
-                return self._symbol(e, keep)
-            case sp.IndexedBase():
-                return e
-            case sp.Indexed():
-                return self._indexed(e, keep)
-            case Slope():
-                return self._slope(e, keep)
-            case Prime():
-                return self._prime(e, keep)
-            case Component():
-                return self._component(e, keep)
-            case Inverse():
-                return self._inverse(e, keep)
-            case Lim():
-                return self._limit(e, keep)
-            case Mean():
-                return self._mean(self.of(e.args[0], keep))
-            case At():
-                return self._placed(e, keep)
-            case sp.Sum() | sp.Product():
-                return self._summed(e, keep)
-            case sp.Derivative() | sp.Subs():
-                meanings = {symbol: self.of(symbol, keep) for symbol in e.free_symbols}
-                return e.subs([pair for pair in meanings.items() if pair[0] != pair[1]], simultaneous=True)
-            case sp.Pow():
-                return self._power(self.of(e.base, keep), self.of(e.exp, keep))
-        if isinstance(e, sp.core.function.AppliedUndef):
-            return self._call(e, keep)
-        if not e.args:
-            return e
-        return e.func(*(self.of(argument, keep) for argument in e.args))
+        for kind, meaning in _MEANINGS.items():
+            if isinstance(e, kind):
+                return meaning(self, e, keep)
+        return e.func(*(self.of(argument, keep) for argument in e.args)) if e.args else e
 
-    def _power(self, base: sp.Expr, exponent: sp.Expr) -> sp.Expr:
+    def _vector_name(self, e: sp.IndexedBase, keep: Names) -> sp.IndexedBase:
+        return e
+
+    def _unknown_slope(self, e: sp.Derivative | sp.Subs, keep: Names) -> sp.Expr:
+        meanings = {symbol: self.of(symbol, keep) for symbol in e.free_symbols}
+        return e.subs([pair for pair in meanings.items() if pair[0] != pair[1]], simultaneous=True)
+
+    def _power(self, e: sp.Pow, keep: Names) -> sp.Expr:
+        base, exponent = self.of(e.base, keep), self.of(e.exp, keep)
         if base.is_Rational and exponent.is_Rational:
             size = abs(float(exponent)) * max(base.p.bit_length(), base.q.bit_length()) if exponent.q < 100 else 0
             if abs(exponent) > 10**6 or size > _LARGEST_POWER:
@@ -121,8 +100,8 @@ class Expansion:
             return e.base[indices]
         body = self.changed.get(name, definition.body)
         if definition.recursive:
-            return self.of(put(body, dict(zip(definition.index, indices))), keep)
-        return self._substituted(body, dict(zip(definition.index, indices)), keep)
+            return self.of(put(body, dict(zip(definition.index, indices, strict=True))), keep)
+        return self._substituted(body, dict(zip(definition.index, indices, strict=True)), keep)
 
     def _substituted(self, body: sp.Expr, values: Mapping[sp.Basic, sp.Basic], keep: Names) -> sp.Expr:
         """A definition's body with values for its parameters: expanded first, for what it holds may hold them too."""
@@ -150,7 +129,7 @@ class Expansion:
         arguments = [self.of(argument, keep) for argument in e.args]
         if definition is not None and len(definition.parameters) == len(arguments):
             body = self.changed.get(name, definition.body)
-            return self._substituted(body, dict(zip(definition.parameters, arguments)), keep)
+            return self._substituted(body, dict(zip(definition.parameters, arguments, strict=True)), keep)
         if name in KNOWN:
             return KNOWN[name].value(*arguments)
         if name in NUMBERS_OF_VECTORS:
@@ -165,14 +144,17 @@ class Expansion:
         name = call.func.__name__
         indices = tuple(self.of(index, keep) for index in written)
         definition = self.scope.definitions.get(name)
-        if definition is not None and definition.index:
+        if definition is not None and len(definition.parameters) == len(call.args):
             body = self.changed.get(name, definition.body)
-            values = dict(zip(definition.parameters, call.args)) | dict(zip(definition.index, indices))
+            places, given = (*definition.parameters, *definition.index), (*call.args, *indices)
+            values = dict(zip(places, given, strict=True))
             return self._substituted(body, values, keep)
+        if name not in OF_VECTORS:
+            raise self._error(f"{name} is not known for these arguments")
         terms, total = self._vector(list(call.args), keep)
         return OF_VECTORS[name](terms, total, indices[0])
 
-    def _vector(self, arguments: list[sp.Expr], keep: Names) -> tuple:
+    def _vector(self, arguments: list[sp.Expr], keep: Names) -> tuple[Terms, Callable[[Terms], sp.Expr]]:
         """A vector's components and the sum over them, given the vector's name or the list of its components."""
         first = arguments[0]
         bases = sorted(first.atoms(sp.IndexedBase), key=str)
@@ -183,7 +165,7 @@ class Expansion:
             def terms(number: sp.Expr) -> sp.Expr:
                 return self.of(component(first, (number,)), keep)
 
-            def total(function: object) -> sp.Expr:
+            def total(function: Terms) -> sp.Expr:
                 return self._once_more(finite(sp.Sum(function(index), (index, begin, end))), keep)
 
             return terms, total
@@ -222,6 +204,9 @@ class Expansion:
         if value.has(sp.Limit, sp.AccumBounds) or value in (sp.nan, sp.zoo):
             raise self._error("this limit can't be worked out")
         return value
+
+    def _expectation(self, e: Mean, keep: Names) -> sp.Expr:
+        return self._mean(self.of(e.args[0], keep))
 
     def _mean(self, e: sp.Expr) -> sp.Expr:
         """An expectation: linear, and of what is random a symbol of its own."""
@@ -339,6 +324,24 @@ class Expansion:
                     {each: self._substituted(function.body, {function.parameters[0]: places[0]}, frozenset())}
                 )
         return e
+
+
+_MEANINGS: Mapping[type | tuple[type, ...], Callable[[Expansion, Any, Names], sp.Basic]] = {
+    sp.Symbol: Expansion._symbol,
+    sp.IndexedBase: Expansion._vector_name,
+    sp.Indexed: Expansion._indexed,
+    Slope: Expansion._slope,
+    Prime: Expansion._prime,
+    Component: Expansion._component,
+    Inverse: Expansion._inverse,
+    Lim: Expansion._limit,
+    Mean: Expansion._expectation,
+    At: Expansion._placed,
+    (sp.Sum, sp.Product): Expansion._summed,
+    (sp.Derivative, sp.Subs): Expansion._unknown_slope,
+    sp.Pow: Expansion._power,
+    sp.core.function.AppliedUndef: Expansion._call,
+}
 
 
 def _name_of(variable: sp.Expr) -> str:

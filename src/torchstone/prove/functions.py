@@ -1,6 +1,6 @@
 """The functions that are known without a definition."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sympy as sp
@@ -16,6 +16,12 @@ class Known:
     inverse: Callable[[sp.Expr], sp.Expr] | None = None
     arguments: tuple[int, ...] = (1,)  # how many it may take; () is any number
     fixed: bool = False  # a command of LaTeX: never defined anew
+
+    def written(self, name: str, arguments: Sequence[sp.Expr]) -> sp.Expr:
+        """The function of its arguments, not worked out."""
+        if self.fixed and isinstance(self.value, type):
+            return self.value(*arguments, evaluate=False)
+        return sp.Function(name)(*arguments)
 
 
 def _defined(name: str) -> Callable[[sp.Expr], sp.Expr]:

@@ -10,9 +10,10 @@ from torchstone.prove import tree
 from torchstone.prove.written import plain
 
 _MOST_TERMS = 64
+Values = Mapping[sp.Basic, sp.Basic]
 
 
-def put(e: sp.Basic, values: Mapping[sp.Basic, sp.Basic]) -> sp.Basic:
+def put(e: sp.Basic, values: Values) -> sp.Basic:
     """Values for symbols, all at once. A sum's index that a value holds too gets another name.
 
     >>> import sympy as sp
@@ -20,25 +21,37 @@ def put(e: sp.Basic, values: Mapping[sp.Basic, sp.Basic]) -> sp.Basic:
     >>> put(sp.Sum(z[j] - z[i], (j, 1, 3)), {i: j})
     Sum(-z[j] + z[j_], (j_, 1, 3))
     """
-    if e in values:
-        return values[e]
-    if not e.args:
-        return e
-    if isinstance(e, sp.Sum | sp.Product):
-        index, first, last = e.limits[0]
-        inner = {symbol: value for symbol, value in values.items() if symbol != index}
-        body, taken = e.function, {symbol for value in inner.values() for symbol in value.free_symbols}
-        while index in taken:
-            fresh = sp.Symbol(f"{index.name}_", integer=True)
-            body, index = put(body, {index: fresh}), fresh
-        return finite(type(e)(put(body, inner), (index, put(first, values), put(last, values))))
-    if isinstance(e, sp.Subs | sp.Derivative):
-        return e.subs(list(values.items()), simultaneous=True)
-    if isinstance(e, sp.Indexed) and e.base in values:
-        return component(values[e.base], tuple(put(index, values) for index in e.indices))
-    if isinstance(e, sp.Indexed):
-        return e.base[tuple(put(index, values) for index in e.indices)]
+    if e in values or not e.args:
+        return values.get(e, e)
+    for kind, rule in _PUT.items():
+        if isinstance(e, kind):
+            return rule(e, values)
     return e.func(*(put(argument, values) for argument in e.args))
+
+
+def _put_in_sum(e: sp.Sum, values: Values) -> sp.Expr:
+    index, first, last = e.limits[0]
+    inner = {symbol: value for symbol, value in values.items() if symbol != index}
+    body, taken = e.function, {symbol for value in inner.values() for symbol in value.free_symbols}
+    while index in taken:
+        fresh = sp.Symbol(f"{index.name}_", integer=True)
+        body, index = put(body, {index: fresh}), fresh
+    return finite(type(e)(put(body, inner), (index, put(first, values), put(last, values))))
+
+
+def _put_in_slope(e: sp.Derivative | sp.Subs, values: Values) -> sp.Expr:
+    return e.subs(list(values.items()), simultaneous=True)
+
+
+def _put_in_component(e: sp.Indexed, values: Values) -> sp.Expr:
+    return component(values.get(e.base, e.base), tuple(put(index, values) for index in e.indices))
+
+
+_PUT = {
+    (sp.Sum, sp.Product): _put_in_sum,
+    (sp.Subs, sp.Derivative): _put_in_slope,
+    sp.Indexed: _put_in_component,
+}
 
 
 def component(vector: sp.Expr, indices: tuple[sp.Expr, ...]) -> sp.Expr:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import sympy as sp
@@ -11,7 +11,7 @@ import sympy as sp
 from torchstone.judge import Claim
 from torchstone.prove import applications, derivatives, sums, tree
 from torchstone.prove.functions import KNOWN, REFUSED, is_known
-from torchstone.prove.letters import index_parts, is_label, plain_name
+from torchstone.prove.shapes import index_parts, is_label, plain_name
 from torchstone.prove.written import At, negative, over, plus, power
 
 if TYPE_CHECKING:
@@ -60,30 +60,26 @@ class Reader:
             raise tree.LatexError(f"{_WORDS.get(type(node), 'this')} is not read here", node.at)
         return handler(self, node)
 
-    def number(self, node: tree.Number) -> sp.Expr:
+    def _number(self, node: tree.Number) -> sp.Expr:
         if len(node.text) > 100:
             raise tree.LatexError("this number is too long", node.at)
         return sp.Rational(node.text)
 
-    def name(self, node: tree.Name) -> sp.Expr:
+    def _name(self, node: tree.Name) -> sp.Expr:
         name, scope = node.name, self.scope
         if name in REFUSED or node.style == "blackboard":
             raise tree.LatexError(f"{REFUSED.get(name, name)} is not read", node.at)
-        if node.style == "function":
-            if name in scope.letters.primed and name in KNOWN:
-                return self._usual_value(node)
-            raise tree.LatexError(f"{name} has no argument", node.at)
         if name in _CONSTANTS and name not in scope.definitions:
             return _CONSTANTS[name]
-        if name in scope.letters.vectors and (
-            node.style == "bold" or name not in scope.letters.bare or self.takes_vectors
-        ):
+        as_vector = node.style == "bold" or name not in scope.letters.bare or self.takes_vectors
+        if name in scope.letters.vectors and as_vector:
             return sp.IndexedBase(name)
         if name in scope.definitions or name in self.parameters:
             return scope.symbol(name)
-        if scope.is_function(name):
+        primed = node.style == "function" and name in scope.letters.primed and name in KNOWN
+        if primed or scope.is_function(name):
             return self._usual_value(node)
-        if node.style == "word" and is_known(name):
+        if node.style == "function" or (node.style == "word" and is_known(name)):
             raise tree.LatexError(f"{name} has no argument", node.at)
         return scope.symbol(name)
 
@@ -97,49 +93,42 @@ class Reader:
         else:
             value = self.value(argument)
         known = KNOWN.get(node.name)
-        if known is not None and known.fixed and isinstance(known.value, type):
-            return known.value(value, evaluate=False)
-        return sp.Function(node.name)(value)
+        return sp.Function(node.name)(value) if known is None else known.written(node.name, [value])
 
-    def scripted(self, node: tree.Scripted) -> sp.Expr:
-        base, exponent = node.base, node.superscript
-        if (special := self.special(node, base)) is not None:
+    def _scripted(self, node: tree.Scripted) -> sp.Expr:
+        special = self._special(node, node.base)
+        if special is not None:
             return special
-        if isinstance(base, tree.Name) and (symbol := self.indexed(node, base)) is not None:
-            body = symbol
-            if isinstance(exponent, tree.Group) and index_parts(node)[-1:] == list(exponent.parts):
-                exponent = None
-        elif isinstance(base, tree.Name) and base.name in REFUSED and base.name != "partial":
-            raise tree.LatexError(f"{REFUSED[base.name]} is not read", node.at)
-        elif node.subscript is not None:
-            if not isinstance(base, tree.Name):
-                body = applications.component(self, self.value(base), node.subscript)
-            elif is_label(exponent):
-                body, exponent = self.scope.symbol(plain_name(node)), None
-            elif base.name == "partial":
-                raise tree.LatexError("this derivative has nothing to work on", node.at)
-            else:
-                body = self.scope.symbol(plain_name(tree.Scripted(node.at, base, node.subscript)))
-        elif isinstance(base, tree.Name) and is_label(exponent):
-            body, exponent = self.scope.symbol(plain_name(node)), None
-        else:
-            body = self.read(base)
-        if isinstance(exponent, tree.Group) and exponent.bracket in ("(", "[") and isinstance(base, tree.Name):
-            body = self.scope.symbol(plain_name(tree.Scripted(node.at, base, node.subscript, exponent)))
-            exponent = None
+        body, exponent = self._without_exponent(node)
         if node.primes:
-            body = derivatives.primed(self, body, node.primes, node.at, isinstance(base, tree.Name))
-        if exponent is None:
-            return body
-        if isinstance(exponent, tree.Name) and exponent.name in ("T", "top", "intercal", "dagger", "transpose"):
-            raise tree.LatexError("a transpose is not read: write the product of vectors as a sum", exponent.at)
-        return power(body, self.read(exponent))
+            body = derivatives.primed(self, body, node.primes, node.at, isinstance(node.base, tree.Name))
+        if isinstance(exponent, tree.Name) and exponent.name in ("T", "top"):
+            raise tree.LatexError("a transpose is read only in w^T x", exponent.at)
+        return body if exponent is None else power(body, self.read(exponent))
 
-    def special(self, node: tree.Scripted, base: tree.Node) -> sp.Expr | None:
+    def _without_exponent(self, node: tree.Scripted) -> tuple[sp.Expr, tree.Node | None]:
+        """What is raised to a power, and the exponent: None where the superscript belongs to the name."""
+        base, exponent = node.base, node.superscript
+        if not isinstance(base, tree.Name):
+            body = self.value(base) if node.subscript is not None else self.read(base)
+            return (body if node.subscript is None else applications.component(self, body, node.subscript)), exponent
+        if base.name in REFUSED:
+            raise tree.LatexError(f"{REFUSED[base.name]} is not read", node.at)
+        in_brackets = isinstance(exponent, tree.Group) and exponent.bracket in ("(", "[")
+        component = self._indexed(node, base)
+        if component is not None:
+            return component, None if in_brackets else exponent
+        if is_label(exponent) or in_brackets:
+            return self.scope.symbol(plain_name(replace(node, primes=0))), None
+        if node.subscript is not None:
+            return self.scope.symbol(plain_name(replace(node, superscript=None, primes=0))), exponent
+        return self.read(base), exponent
+
+    def _special(self, node: tree.Scripted, base: tree.Node) -> sp.Expr | None:
         """delta_{ij}, the indicator of a condition, the square of a vector's norm; None for anything else."""
         match base, node.subscript, node.superscript:
             case tree.Name(name="delta"), _, None:
-                return self.kronecker(node)
+                return self._kronecker(node)
             case tree.Name(name="1" | "I", style="blackboard" | "bold"), tree.Statement() as condition, None:
                 return sums.indicator(self, condition)
             case tree.Name(name="1" | "I", style="blackboard" | "bold"), tree.Group(parts=(condition,)), None:
@@ -150,14 +139,14 @@ class Reader:
                     return sums.inner_product(self, vector, vector)
         return None
 
-    def kronecker(self, node: tree.Scripted) -> sp.Expr | None:
+    def _kronecker(self, node: tree.Scripted) -> sp.Expr | None:
         """delta_{ij}, one where i is j and else zero; None for any other delta."""
         parts = index_parts(node)
         if len(parts) != 2 or node.superscript is not None or not self.scope.letters.counts(node):
             return None
         return sp.KroneckerDelta(*(self.read(part) for part in parts), evaluate=False)
 
-    def indexed(self, node: tree.Scripted, base: tree.Name) -> sp.Expr | None:
+    def _indexed(self, node: tree.Scripted, base: tree.Name) -> sp.Expr | None:
         """A component of a vector; None where the subscript is only a label."""
         parts = index_parts(node)
         if base.name not in self.scope.letters.vectors or not parts:
@@ -166,7 +155,7 @@ class Reader:
             return None
         return sp.IndexedBase(base.name)[tuple(self.read(part) for part in parts)]
 
-    def group(self, node: tree.Group) -> sp.Expr:
+    def _group(self, node: tree.Group) -> sp.Expr:
         if len(node.parts) != 1:
             raise tree.LatexError("a list is not read here", node.at)
         if node.bracket == "||":
@@ -174,7 +163,7 @@ class Reader:
         body = self.read(node.parts[0])
         return sp.Abs(body, evaluate=False) if node.bracket == "|" else body
 
-    def fraction(self, node: tree.Fraction) -> sp.Expr:
+    def _fraction(self, node: tree.Fraction) -> sp.Expr:
         written = derivatives.read_fraction(self, node)
         if isinstance(written, derivatives.Operator):
             raise tree.LatexError("this derivative has nothing to work on", node.at)
@@ -183,18 +172,19 @@ class Reader:
         return self.quotient(self.read(node.top), self.read(node.bottom), node.bottom.at)
 
     def quotient(self, top: sp.Expr, bottom: sp.Expr, at: int) -> sp.Expr:
+        """A quotient as written; not one by zero."""
         if not bottom.free_symbols and not bottom.atoms(sp.Function) and self.scope.settled(bottom, at) == 0:
             raise tree.LatexError("division by zero", at)
         return over(top, bottom)
 
-    def root(self, node: tree.Root) -> sp.Expr:
+    def _root(self, node: tree.Root) -> sp.Expr:
         degree = sp.Integer(2) if node.degree is None else self.read(node.degree)
         return sp.Pow(self.read(node.body), over(sp.S.One, degree), evaluate=False)
 
-    def big(self, node: tree.Big) -> sp.Expr:
+    def _big(self, node: tree.Big) -> sp.Expr:
         raise tree.LatexError("this sum or product has nothing to work on", node.at)
 
-    def cases(self, node: tree.Cases) -> sp.Expr:
+    def _cases(self, node: tree.Cases) -> sp.Expr:
         rows = []
         for value, condition in node.rows:
             rows.append((self.read(value), sp.true if condition is None else self.condition(condition)))
@@ -207,20 +197,20 @@ class Reader:
         if not isinstance(node, tree.Statement) or len(node.sides) < 2 or node.sides[0] is None:
             raise tree.LatexError("expected a condition such as x > 0", node.at)
         parts = []
-        for left, sign, right in zip(node.sides, node.relations, node.sides[1:]):
+        for left, sign, right in zip(node.sides, node.relations, node.sides[1:], strict=False):
             if sign not in RELATIONS or left is None or right is None:
                 raise tree.LatexError("expected a condition such as x > 0", node.at)
             parts.append(RELATIONS[sign](self.read(left), self.read(right)))
         return sp.And(*parts)
 
-    def evaluated(self, node: tree.Evaluated) -> sp.Expr:
+    def _evaluated(self, node: tree.Evaluated) -> sp.Expr:
         where = node.where
         body = self.read(node.body)
         if isinstance(where, tree.Statement) and where.relations == ("=",) and where.sides[0] and where.sides[1]:
             return At(body, self.read(where.sides[0]), self.read(where.sides[1]))
         raise tree.LatexError("expected a place such as x = 0", where.at)
 
-    def sum(self, node: tree.Sum) -> sp.Expr:
+    def _sum(self, node: tree.Sum) -> sp.Expr:
         if sums.has_dots(node):
             return sums.read_dots(self, node)
         terms = []
@@ -229,10 +219,10 @@ class Reader:
             terms.append(negative(value) if sign == "-" else value)
         return plus(terms)
 
-    def product(self, node: tree.Product) -> sp.Expr:
+    def _product(self, node: tree.Product) -> sp.Expr:
         return applications.read_product(self, node)
 
-    def row(self, node: tree.Row) -> sp.Expr:
+    def _row(self, node: tree.Row) -> sp.Expr:
         return applications.read_row(self, node.items, node.at)
 
 
@@ -247,16 +237,16 @@ RELATIONS: Mapping[str, Callable[[sp.Expr, sp.Expr], sp.Basic]] = {
 _CONSTANTS = {"e": sp.E, "pi": sp.pi, "infinity": sp.oo}
 _WORDS = {tree.Statement: "a relation", tree.Interval: "an interval", tree.Given: "a condition in brackets"}
 _HANDLERS: dict[type[tree.Node], Callable[[Reader, tree.Node], sp.Expr]] = {
-    tree.Number: Reader.number,  # type: ignore[dict-item]
-    tree.Name: Reader.name,  # type: ignore[dict-item]
-    tree.Scripted: Reader.scripted,  # type: ignore[dict-item]
-    tree.Group: Reader.group,  # type: ignore[dict-item]
-    tree.Fraction: Reader.fraction,  # type: ignore[dict-item]
-    tree.Root: Reader.root,  # type: ignore[dict-item]
-    tree.Big: Reader.big,  # type: ignore[dict-item]
-    tree.Cases: Reader.cases,  # type: ignore[dict-item]
-    tree.Evaluated: Reader.evaluated,  # type: ignore[dict-item]
-    tree.Sum: Reader.sum,  # type: ignore[dict-item]
-    tree.Product: Reader.product,  # type: ignore[dict-item]
-    tree.Row: Reader.row,  # type: ignore[dict-item]
+    tree.Number: Reader._number,  # type: ignore[dict-item]
+    tree.Name: Reader._name,  # type: ignore[dict-item]
+    tree.Scripted: Reader._scripted,  # type: ignore[dict-item]
+    tree.Group: Reader._group,  # type: ignore[dict-item]
+    tree.Fraction: Reader._fraction,  # type: ignore[dict-item]
+    tree.Root: Reader._root,  # type: ignore[dict-item]
+    tree.Big: Reader._big,  # type: ignore[dict-item]
+    tree.Cases: Reader._cases,  # type: ignore[dict-item]
+    tree.Evaluated: Reader._evaluated,  # type: ignore[dict-item]
+    tree.Sum: Reader._sum,  # type: ignore[dict-item]
+    tree.Product: Reader._product,  # type: ignore[dict-item]
+    tree.Row: Reader._row,  # type: ignore[dict-item]
 }

@@ -11,10 +11,11 @@ import sympy as sp
 from torchstone.prove import tree
 from torchstone.prove.expansion import Expansion
 from torchstone.prove.functions import NUMBERS_OF_VECTORS, OF_VECTORS, is_known
-from torchstone.prove.letters import Letters, is_symbol, plain_name
+from torchstone.prove.letters import Letters
 from torchstone.prove.meaning import RELATIONS, Reader, Reading
-from torchstone.prove.targets import name_on_the_left
+from torchstone.prove.shapes import is_symbol, plain_name
 from torchstone.prove.statements import hear, read_statement
+from torchstone.prove.targets import name_on_the_left
 from torchstone.prove.written import Prime, Slope, plain
 
 
@@ -30,6 +31,13 @@ class Definition:
     partial: bool = False  # by cases: f(x) = x for x > 0, and more to come
     special: bool = False  # a number for a symbol, K = 2: another number may follow
     recursive: bool = False
+
+    @property
+    def key(self) -> str:
+        """Under what it is kept: its name; of one component, with its number."""
+        if self.index and all(index.is_Integer for index in self.index):
+            return f"{self.name}[{', '.join(map(str, self.index))}]"
+        return self.name
 
 
 @contextmanager
@@ -117,9 +125,11 @@ class Scope:
 
     # What is learnt
 
-    def define(self, key: str, name: str, body: sp.Expr, line: int, number: sp.Expr) -> None:
-        """Define one component of a vector."""
-        self.definitions[key] = Definition(name, body, line, (), (number,))
+    def learn(self, definition: Definition) -> None:
+        """Know a definition from here on."""
+        self.definitions[definition.key] = definition
+        self.inherited.discard(definition.key)
+        self.unread.pop(definition.name, None)
 
     def use(self, *expressions: sp.Expr) -> None:
         """Remember what names occurred: they can't be defined anew under this heading."""

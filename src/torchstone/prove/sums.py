@@ -8,7 +8,7 @@ import sympy as sp
 
 from torchstone.prove import tree
 from torchstone.prove.indices import put
-from torchstone.prove.letters import bound_variable
+from torchstone.prove.shapes import bound_variable, is_dots
 from torchstone.prove.written import Lim, Mean, plus, times
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _limit(reader: Reader, big: tree.Big, body: tree.Node) -> sp.Expr:
 
 def read_dots(reader: Reader, node: tree.Sum) -> sp.Expr:
     """1 + q + ... + q^n: the sum whose general term is the last one's, where the first ones agree with it."""
-    places = [n for n, (_, term) in enumerate(node.terms) if _is_dots(term)]
+    places = [n for n, (_, term) in enumerate(node.terms) if is_dots(term)]
     signs = {sign for sign, _ in node.terms}
     refused = tree.LatexError("what do the dots stand for? Write the sum with \\sum", node.terms[places[0]][1].at)
     if len(places) != 1 or signs != {"+"} or places[0] == 0 or places[0] != len(node.terms) - 2:
@@ -89,13 +89,9 @@ def read_dots(reader: Reader, node: tree.Sum) -> sp.Expr:
     raise refused
 
 
-def _is_dots(term: tree.Node) -> bool:
-    return isinstance(term, tree.Name) and term.name == "dots"
-
-
 def has_dots(node: tree.Sum) -> bool:
     """Whether some terms are left out."""
-    return any(_is_dots(term) for _, term in node.terms)
+    return any(is_dots(term) for _, term in node.terms)
 
 
 def _alike(a: sp.Expr, b: sp.Expr) -> bool:

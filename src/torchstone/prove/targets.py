@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import sympy as sp
+from sympy.core.function import AppliedUndef
 
 from torchstone.prove import tree
-from torchstone.prove.indices import put
 from torchstone.prove.functions import KNOWN
-from torchstone.prove.letters import brackets_of, is_symbol, plain_name
+from torchstone.prove.indices import put
+from torchstone.prove.shapes import brackets_of, is_dots, is_symbol, plain_name
 from torchstone.prove.written import Component, Mean, Prime, Slope, plain
 
 if TYPE_CHECKING:
@@ -17,39 +18,33 @@ if TYPE_CHECKING:
     from torchstone.prove.scope import Definition, Scope
 
 
-def key(definition: Definition) -> str:
-    """Under what a definition is kept: its name; of one component, with its number."""
-    if definition.index and all(index.is_Integer for index in definition.index):
-        return f"{definition.name}[{', '.join(map(str, definition.index))}]"
-    return definition.name
-
-
 def defined_by(node: tree.Node, left: sp.Expr, right: sp.Expr, line: int) -> Definition | None:
     """What `left = right` would define. None where the left side is neither a symbol nor a call with plain symbols."""
     from torchstone.prove.scope import Definition
 
+    definition: Definition | None = None
     match left:
         case sp.Symbol() if _is_a_name(node):
-            return Definition(left.name, right, line, special=bool(right.is_number))
+            definition = Definition(left.name, right, line, special=bool(right.is_number))
         case sp.Indexed():
-            return _component_defined(left, right, line)
+            definition = _component_defined(left, right, line)
         case sp.IndexedBase() if isinstance(right, sp.Function):
             index = sp.Symbol("i", integer=True)
-            return Definition(str(left), Component(right, index), line, (), (index,))
+            definition = Definition(str(left), Component(right, index), line, (), (index,))
         case Prime() if left.args[1] == 1 and _is_parameter(left.args[0].args[0]):
-            return _derivative_defined(left.args[0], right, line)
-        case Slope() if isinstance(left.args[0], sp.core.function.AppliedUndef) and left.args[0].args == left.args[1:2]:
-            return _derivative_defined(left.args[0], right, line)
+            definition = _derivative_defined(left.args[0], right, line)
+        case Slope() if isinstance(left.args[0], AppliedUndef) and left.args[0].args == left.args[1:2]:
+            definition = _derivative_defined(left.args[0], right, line)
         case Mean():
-            return _mean_defined(left, right, line)
+            definition = _mean_defined(left, right, line)
         case Component():
             call, *index = left.args
             if all(_is_parameter(a) for a in call.args) and all(i.is_Symbol for i in index):
-                return Definition(call.func.__name__, right, line, tuple(call.args), tuple(index))
-        case sp.Function() if isinstance(left, sp.core.function.AppliedUndef) and _is_a_call(node):
-            if all(_is_parameter(a) for a in left.args) and len(set(left.args)) == len(left.args):
-                return Definition(left.func.__name__, right, line, tuple(left.args))
-    return None
+                definition = Definition(call.func.__name__, right, line, tuple(call.args), tuple(index))
+        case AppliedUndef() if _is_a_call(node) and all(map(_is_parameter, left.args)):
+            if len(set(left.args)) == len(left.args):
+                definition = Definition(left.func.__name__, right, line, tuple(left.args))
+    return definition
 
 
 def _mean_defined(left: Mean, right: sp.Expr, line: int) -> Definition | None:
@@ -166,7 +161,7 @@ def is_range(statement: tree.Statement) -> bool:
     """i = 1, ..., n: which numbers an index takes says nothing of a formula with that index."""
     match statement.sides, statement.relations:
         case (_, tree.Interval(ends=ends)), ("in",):
-            return any(isinstance(end, tree.Name) and end.name == "dots" for end in ends)
+            return any(map(is_dots, ends))
     return False
 
 

@@ -1,0 +1,158 @@
+"""Definitions: whether an equation defines its left side, and what the scope learns then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from torchstone.prove import solving, targets, tree
+from torchstone.prove.functions import KNOWN, is_known
+from torchstone.prove.meaning import Reader
+from torchstone.prove.shapes import is_dots
+from torchstone.prove.written import Mean, Slope, plain
+
+if TYPE_CHECKING:
+    from torchstone.prove.scope import Definition, Scope
+
+
+def define(scope: Scope, statement: tree.Statement, left: sp.Expr, right: sp.Expr, line: int) -> tuple[str, str] | None:
+    """Learn what an equation defines, and tell it in plain text with a note; None where it defines nothing."""
+    node = statement.sides[0]
+    if node is None or solving.names_a_solution(scope, left):
+        return None
+    if isinstance(left, Slope):
+        return _define_slope(scope, left, right) or _define(scope, statement, left, right, line)
+    return _define(scope, statement, left, right, line)
+
+
+def _define(
+    scope: Scope, statement: tree.Statement, left: sp.Expr, right: sp.Expr, line: int
+) -> tuple[str, str] | None:
+    node = statement.sides[0]
+    assert node is not None
+    definition = targets.defined_by(node, left, right, line)
+    if definition is None or (isinstance(left, Mean) and _is_worked_out(scope, left)):
+        return None
+    conditions = [each for each in statement.conditions if not targets.is_range(each)]
+    if conditions and definition.parameters:
+        return _define_by_cases(scope, definition, conditions, _said(left, right))
+    _refuse_two_meanings(scope, definition, node.at)
+    depends = definition.name in scope.reach(definition.body) and not definition.recursive
+    if depends or not (statement.defines or may_define(scope, definition)):
+        return None
+    before = scope.definitions.get(definition.key)
+    note = f"in place of line {before.line}" if before and definition.key not in scope.inherited else ""
+    if not isinstance(right, sp.IndexedBase) and not definition.index:
+        scope.settled(right, node.at)
+    scope.learn(definition)
+    _remember_weights(scope, right)
+    return _said(left, right), note
+
+
+def _said(left: sp.Expr, right: sp.Expr) -> str:
+    return f"definition: {plain(left)} = {plain(right)}"
+
+
+def _is_worked_out(scope: Scope, left: Mean) -> bool:
+    """Whether the expectation is one of what has a definition: an equation for it is a claim."""
+    return any(map(scope.has_meaning, left.args[0].atoms(sp.Symbol, sp.Indexed)))
+
+
+def may_define(scope: Scope, definition: Definition) -> bool:
+    """Whether a name is still to be had: not defined here, or inherited and not used yet, or a number before."""
+    name, known = definition.name, scope.definitions.get(definition.key)
+    if name.endswith("'"):
+        return known is None and name[:-1] not in scope.definitions and not is_known(name[:-1])
+    general = scope.definitions.get(name)
+    if known is None and general is not None:
+        # The beginning of what a recurrence gives is a component of its own.
+        return general.recursive and definition.index == (scope.letters.start_of(name),)
+    if known is not None:
+        return definition.special if known.special else name in scope.inherited and name not in scope.used
+    usual = KNOWN.get(name)
+    return not (usual is not None and usual.fixed) and not (is_known(name) and name in scope.used)
+
+
+def _refuse_two_meanings(scope: Scope, definition: Definition, at: int) -> None:
+    known = scope.definitions.get(definition.name)
+    if known is not None and bool(known.index) != bool(definition.index):
+        what, other = ("a vector", "a number") if known.index else ("a number", "a vector")
+        raise tree.LatexError(f"{known.name} is {what} on line {known.line}, here it is {other}", at)
+
+
+def _define_slope(scope: Scope, left: Slope, right: sp.Expr) -> tuple[str, str] | None:
+    """du/dx = 2, of a u that has no definition."""
+    body, variable, order = left.args
+    key = plain(body), plain(variable)
+    free = isinstance(body, sp.Symbol) and body.name not in scope.definitions and order == 1
+    if not free or key in scope.slopes or variable not in scope.roots(body.name) or right.has(left):
+        return None
+    scope.slopes[key] = right
+    return _said(left, right), ""
+
+
+def _define_by_cases(
+    scope: Scope, definition: Definition, conditions: list[tree.Statement], said: str
+) -> tuple[str, str] | None:
+    """f(x) = x for x > 0, and later f(x) = 0 for x <= 0: one function. None where f is known already."""
+    known = scope.definitions.get(definition.name)
+    reader = Reader(scope)
+    condition = sp.And(*(reader.condition(each) for each in conditions))
+    rows = [tuple(row) for row in known.body.args] if known is not None and known.partial else []
+    if any(other == condition for _, other in rows) or not (rows or may_define(scope, definition)):
+        return None
+    body = sp.Piecewise(*rows, (definition.body, condition), evaluate=False)
+    scope.learn(replace(definition, body=body, partial=True))
+    return f"{said} for {plain(condition)}", ""
+
+
+def define_vector(scope: Scope, name: str, parts: tuple[tree.Node, ...], line: int) -> str:
+    """z = (z_1, z_2): how many components there are, and what they are where they have other names."""
+    from torchstone.prove.scope import Definition
+
+    reader, base = Reader(scope), sp.IndexedBase(name)
+    scope.letters.vectors.add(name)
+    shown = ["..." if is_dots(part) else plain(reader.read(part)) for part in parts]
+    if "..." in shown:
+        last = reader.read(parts[-1])
+        if not isinstance(last, sp.Indexed):
+            raise tree.LatexError("what do the dots stand for?", parts[shown.index("...")].at)
+        scope.sizes[name] = last.indices[0]
+    else:
+        scope.sizes[name] = sp.Integer(len(parts))
+        for number, part in enumerate(parts, 1):
+            value = reader.read(part)
+            if value != base[number]:
+                scope.learn(Definition(name, value, line, (), (sp.Integer(number),)))
+    return f"definition: {name} = ({', '.join(shown)})"
+
+
+def _remember_weights(scope: Scope, right: sp.Expr) -> None:
+    """In sum_i y_i log p_i the y_i are weights: targets, one-hot or probabilities, that sum to 1."""
+    for each in right.atoms(sp.Sum):
+        index, first, last = each.limits[0]
+        factors = sp.Mul.make_args(each.function)
+        logarithms = [factor for factor in factors if factor.atoms(sp.log)]
+        for factor in factors:
+            weighs = isinstance(factor, sp.Indexed) and factor.indices == (index,) and len(logarithms) == 1
+            if weighs and not scope.has_meaning(factor) and not logarithms[0].has(factor.base):
+                total = sp.Sum(factor, (index, first, scope.settled(last)))
+                scope.weights[str(factor.base)] = sp.Eq(total, 1)
+
+
+def hear(scope: Scope, node: tree.Node, left: sp.Expr, right: sp.Expr, line: int) -> None:
+    """Take in an equation of a sentence: a definition of a name that has none, or the size of a sum.
+
+    A sentence claims nothing, and a display formula may still define the name.
+    """
+    definition = None if isinstance(left, Slope | Mean) else targets.defined_by(node, left, right, line)
+    if definition is None or definition.recursive or definition.name.endswith("'") or is_known(definition.name):
+        return
+    if definition.special and definition.name not in scope.letters.size_names():
+        return
+    free = not scope.has_meaning(left) and definition.key not in scope.definitions
+    if free and definition.name not in scope.reach(right):
+        scope.learn(definition)
+        scope.inherited.add(definition.key)
