@@ -177,7 +177,9 @@ class Facts:
         for sign, strict in product((1, -1), (True, False)):
             if (str(variable * sign), strict) in self.known:
                 return sign, strict
-        if generator.kind in ("exp", "factorial") or (generator.expression.is_Symbol and generator.expression.is_positive):
+        if generator.kind in ("exp", "factorial") or (
+            generator.expression.is_Symbol and generator.expression.is_positive
+        ):
             return 1, True
         if generator.kind == "root":
             return 1, self.sign_of(generator.data) is not None

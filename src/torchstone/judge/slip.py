@@ -1,7 +1,7 @@
 """The likely slip of a refuted claim: one small change that makes it true."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ import sympy as sp
 
 from torchstone.judge.judge import judge, prepared
 from torchstone.judge.points import OutsideError, Space, Trial
-from torchstone.judge.refute import Search, same
+from torchstone.judge.refute import Search, number_text, same
 from torchstone.judge.values import (
     Code,
     UndecidedValueError,
@@ -43,7 +43,7 @@ class _Edit(NamedTuple):
     whole: sp.Expr
     old: sp.Expr
     new: sp.Expr
-    kind: str  # "sign" or "other"
+    kind: str  # "sign", "name" (one taken for another) or "other"
 
 
 def suggest(left: sp.Expr, right: sp.Expr, rebuild: Rebuild, definitions: Mapping[str, sp.Expr]) -> str | None:
@@ -90,6 +90,11 @@ def _changes(
     left: sp.Expr, right: sp.Expr, rebuild: Rebuild, definitions: Mapping[str, sp.Expr], claim: Claim
 ) -> Iterator[_Change]:
     """What to try, the likeliest first."""
+    if not claim.left.free_symbols | claim.right.free_symbols:
+        value = at_bits(_BITS, compile_value(claim.left), {})
+        text = number_text(value, 6)
+        yield _Change(claim.left, {}, f"the left side is {text}")
+        return
     for name, body in definitions.items():
         if isinstance(body, sp.Add) and len(body.args) == 2 and sum(_is_negative(term) for term in body.args) == 1:
             yield _redefined(right, name, -body)
@@ -97,116 +102,172 @@ def _changes(
     if left.has(sp.Derivative) or right.has(sp.Derivative):
         yield from _inner_derivatives(right, claim, measured)
     if measured.ratio(sp.S.NegativeOne):
-        yield _Change(-right, {}, f"the sign: {sp.sstr(-right)} would make it true")
-    indices = _index_symbols(claim)
-    edits = list(_limited(_edits(right, indices)))
-    for edit in edits:
-        if edit.kind == "sign":
-            yield _edited(edit)
+        yield _Change(-right, {}, f"the sign: {_text(-right)} would make it true")
+    names = _names(left, right, claim)
+    edits = [edit for _, edit in zip(range(_MOST_EDITS), _edits(right, names), strict=False)]
+    yield from (_edited(edit) for edit in edits if edit.kind == "sign")
+    yield from (_edited(edit) for edit in edits if edit.kind == "name")
     yield from _factors_and_terms(left, right, rebuild, claim, measured)
-    yield _Change(1 / right, {}, f"the quotient is upside down: {sp.sstr(1 / right)} would make it true")
-    for edit in edits:
-        if edit.kind != "sign":
-            yield _edited(edit)
+    yield _Change(1 / right, {}, f"the quotient is upside down: {_text(1 / right)} would make it true")
+    yield from (_edited(edit) for edit in edits if edit.kind == "other")
+    written = {str(symbol) for side in (left, right) for symbol in side.free_symbols}
     for name, body in definitions.items():
-        for edit in _limited(_edits(body, indices)):
-            yield _redefined(right, name, edit.whole)
+        if name in written:
+            yield from (_redefined(right, name, edit.whole) for edit in _edits(body, names) if edit.kind == "sign")
 
 
 def _edited(edit: _Edit) -> _Change:
     if edit.whole == edit.new:
-        return _Change(edit.whole, {}, f"{sp.sstr(edit.new)} on the right side would make it true")
-    return _Change(edit.whole, {}, f"{sp.sstr(edit.new)} in place of {sp.sstr(edit.old)} would make it true")
+        return _Change(edit.whole, {}, f"{_text(edit.new)} on the right side would make it true")
+    return _Change(edit.whole, {}, f"{_text(edit.new)} in place of {_text(edit.old)} would make it true")
+
+
+def _text(expression: sp.Expr) -> str:
+    """An expression as text, without what was left unevaluated when it was read."""
+    return str(sp.sstr(_evaluated(expression)))
+
+
+def _evaluated(node: Any) -> Any:
+    if isinstance(node, (sp.Add, sp.Mul, sp.Pow)):
+        return node.func(*(_evaluated(part) for part in node.args))
+    return node
 
 
 def _redefined(right: sp.Expr, name: str, body: sp.Expr) -> _Change:
-    return _Change(right, {name: body}, f"{name} = {sp.sstr(body)} would make it true")
-
-
-def _limited(edits: Iterator[_Edit]) -> Iterator[_Edit]:
-    for count, edit in enumerate(edits):
-        if count == _MOST_EDITS:
-            return
-        yield edit
+    return _Change(right, {name: body}, f"{name} = {_text(body)} would make it true")
 
 
 def _is_negative(term: sp.Expr) -> bool:
     return bool(term.could_extract_minus_sign())
 
 
-# Changes of one part ---------------------------------------------------------------------------------------------------
+# Changes of one part --------------------------------------------------------------------------------------------------
 
 
-def _edits(node: sp.Expr, indices: Sequence[sp.Symbol]) -> Iterator[_Edit]:
+def _edits(node: sp.Expr, names: "_Names") -> Iterator[_Edit]:
     """Every expression that differs from this one in one part, the outermost first."""
-    for new, kind in _local(node, indices):
-        if new != node:
-            yield _Edit(new, node, new, kind)
+    for kind, rule in _LOCAL.items():
+        if isinstance(node, kind):
+            for new, likelihood in rule(node, names):
+                if new != node:
+                    yield _Edit(new, node, new, likelihood)
     if isinstance(node, (sp.Derivative, sp.Subs)):
         return
     for position, part in enumerate(node.args):
         if isinstance(part, sp.Expr) and not (isinstance(node, sp.Indexed) and position == 0):
-            for edit in _edits(part, indices):
+            for edit in _edits(part, names):
                 arguments = (*node.args[:position], edit.whole, *node.args[position + 1 :])
                 yield _Edit(node.func(*arguments), edit.old, edit.new, edit.kind)
         elif isinstance(node, sp.Piecewise):
             value, condition = part.args
-            for edit in _edits(value, indices):
+            for edit in _edits(value, names):
                 arguments = (*node.args[:position], (edit.whole, condition), *node.args[position + 1 :])
                 yield _Edit(node.func(*arguments), edit.old, edit.new, edit.kind)
 
 
-def _local(node: sp.Expr, indices: Sequence[sp.Symbol]) -> Iterator[tuple[sp.Expr, str]]:
-    """The slips that can be made at one place."""
-    if isinstance(node, sp.Add):
-        for term in node.args:
-            yield node - 2 * term, "sign"
-        for term in node.args:
-            yield node - term, "other"
-    elif isinstance(node, sp.Mul):
-        for factor in node.args:
-            if factor is not sp.S.NegativeOne:
-                yield node / factor, "other"
-                if isinstance(factor, sp.Pow) and factor.exp.is_negative:
-                    yield node / factor**2, "other"
-    elif isinstance(node, sp.Pow) and node.base is not sp.E:
-        for exponent in (-node.exp, node.exp - 1, node.exp + 1):
-            yield node.base**exponent, "other"
-    elif isinstance(node, (sp.Function, sp.Pow)):
-        argument = node.exp if isinstance(node, sp.Pow) else node.args[0]
-        if len(node.args) == 1 or isinstance(node, sp.Pow):
-            yield sp.exp(-argument) if isinstance(node, sp.Pow) else node.func(-argument), "sign"
-        other = _CONFUSED.get(type(node))
-        if other is not None:
-            yield other(argument), "other"
-    elif isinstance(node, sp.Indexed):
-        for index in node.indices:
-            for symbol in sorted(index.free_symbols, key=str):
-                for other in indices:
-                    yield node.subs(symbol, other), "other"
-                for step in (1, -1):
-                    yield node.subs(symbol, symbol + step), "other"
-            if index.is_Integer:
-                for value in (index + 1, index - 1):
-                    if value > 0:
-                        yield node.subs(index, value), "other"
+class _Names(NamedTuple):
+    """What can be taken for one another."""
+
+    symbols: tuple[sp.Symbol, ...]
+    indices: tuple[sp.Symbol, ...]
+    bases: tuple[sp.IndexedBase, ...]
 
 
-def _index_symbols(claim: Claim) -> tuple[sp.Symbol, ...]:
-    """The free indices of a claim's vectors."""
-    sides = (claim.left, claim.right)
-    free = {symbol for side in sides for symbol in side.free_symbols}
-    used = {
-        symbol
-        for side in sides
-        for each in side.atoms(sp.Indexed)
-        for index in each.indices
-        for symbol in index.free_symbols
-    }
-    return tuple(sorted(free & used, key=str))
+_Local = Iterator[tuple[sp.Expr, str]]  # another expression in its place, and how likely that slip is
 
 
-# What the numbers say --------------------------------------------------------------------------------------------------
+def _in_a_sum(node: sp.Add, names: _Names) -> _Local:
+    for position, term in enumerate(node.args):
+        others = (*node.args[:position], *node.args[position + 1 :])
+        yield sp.Add(*others, -term), "sign"
+        yield sp.Add(*others), "other"
+        for lost in (*names.symbols, sp.Integer(2), sp.S.Half):
+            yield sp.Add(*others, term * lost), "other"
+
+
+def _in_a_product(node: sp.Mul, _: _Names) -> _Local:
+    for position, factor in enumerate(node.args):
+        others = sp.Mul(*node.args[:position], *node.args[position + 1 :])
+        if factor is not sp.S.NegativeOne:
+            yield others, "other"
+            if isinstance(factor, sp.Pow) and factor.exp.is_negative:
+                yield others / factor, "other"
+
+
+def _in_a_power(node: sp.Pow, _: _Names) -> _Local:
+    if node.base is sp.E:
+        yield from _in_an_argument(lambda exponent: sp.exp(exponent), node.exp)
+        return
+    for exponent in (-node.exp, *(node.exp + step for step in (-1, 1, -2, 2))):
+        yield node.base**exponent, "other"
+
+
+def _in_a_function(node: sp.Function, _: _Names) -> _Local:
+    if len(node.args) == 1 and not isinstance(node, sp.Piecewise):
+        yield from _in_an_argument(node.func, node.args[0])
+        if type(node) in _CONFUSED:
+            yield _CONFUSED[type(node)](node.args[0]), "name"
+
+
+def _in_an_argument(function: Callable[[sp.Expr], sp.Expr], argument: sp.Expr) -> _Local:
+    yield function(-argument), "sign"
+    yield function(argument / 2), "other"
+    yield function(argument * 2), "other"
+
+
+def _in_an_index(node: sp.Indexed, names: _Names) -> _Local:
+    for index in node.indices:
+        for symbol in sorted(index.free_symbols, key=str):
+            for other in (*names.indices, symbol + 1, symbol - 1):
+                yield node.subs(symbol, other), "name"
+        if index.is_Integer:
+            for value in (index + 1, index - 1):
+                if value > 0:
+                    yield node.subs(index, value), "name"
+
+
+def _in_a_symbol(node: sp.Symbol, names: _Names) -> _Local:
+    same_stem = [other for other in names.symbols if _stem(other) == _stem(node)]
+    for other in (*same_stem, *names.symbols):
+        yield other, "name" if other in same_stem else "other"
+
+
+def _stem(symbol: sp.Symbol) -> str:
+    return str(symbol).split("_")[0]
+
+
+def _under_a_sum(node: sp.Sum, names: _Names) -> _Local:
+    for base in names.bases:
+        for index, *_ in node.limits:
+            yield node.func(node.function * base[index], *node.limits), "other"
+
+
+_LOCAL: dict[Any, Callable[[Any, _Names], _Local]] = {
+    sp.Add: _in_a_sum,
+    sp.Mul: _in_a_product,
+    sp.Pow: _in_a_power,
+    sp.Function: _in_a_function,
+    sp.Indexed: _in_an_index,
+    sp.Symbol: _in_a_symbol,
+    sp.Sum: _under_a_sum,
+}
+
+
+def _names(left: sp.Expr, right: sp.Expr, claim: Claim) -> _Names:
+    """The symbols, free indices and vectors that occur."""
+    sides = (left, right, claim.left, claim.right)
+    indexed = {each for side in sides for each in side.atoms(sp.Indexed)}
+    bases = {each.base for each in indexed}
+    used = {symbol for each in indexed for index in each.indices for symbol in index.free_symbols}
+    free = {symbol for side in sides for symbol in side.free_symbols if isinstance(symbol, sp.Symbol)}
+    free -= {base.label for base in bases}
+    symbols = sorted((symbol for symbol in free if not symbol.is_integer), key=str)
+    return _Names(
+        tuple(symbols[:8]), tuple(sorted(free & used, key=str)), tuple(sorted(bases, key=lambda base: base.name)[:4])
+    )
+
+
+# What the numbers say -------------------------------------------------------------------------------------------------
 
 
 class _Measured:
@@ -282,7 +343,7 @@ def _factors_and_terms(
             value = rebuild(candidate, sp.S.Zero, {}).left
         except (ValueError, TypeError):
             continue
-        text = sp.sstr(candidate)
+        text = _text(candidate)
         if measured.ratio(value):
             yield _Change(right * candidate, {}, f"the right side lacks the factor {text}")
         if measured.inverse(value):
@@ -303,11 +364,20 @@ def _small(left: sp.Expr, right: sp.Expr, claim: Claim) -> Iterator[sp.Expr]:
     bases = {atom.base.label for atom in atoms if isinstance(atom, sp.Indexed)}
     plain = sorted(atoms - bases, key=lambda atom: (len(str(atom)), str(atom)))
     for atom in plain:
-        found.update(dict.fromkeys((atom, 1 - atom, 1 + atom, atom**2, 2 * atom)))
+        found.update(dict.fromkeys((atom, 1 - atom, 1 + atom, atom**2, 2 * atom, atom * (1 - atom))))
     for one, other in combinations(plain[:5], 2):
         found.update(dict.fromkeys((one * other, 2 * one * other)))
     for side in sides:
         for node in sp.preorder_traversal(side):
             if isinstance(node, sp.Expr) and node.args and not node.free_symbols & bound and sp.count_ops(node) < 25:
                 found.update(dict.fromkeys((node, 1 - node)))
-    return iter(list(found)[:150])
+    written = {left, right, claim.left, claim.right}
+    return iter([each for each in found if each not in written and not _inexpressible(each)][:150])
+
+
+def _inexpressible(candidate: sp.Expr) -> bool:
+    """Whether a candidate holds what was written but is no SymPy, such as f'(x)."""
+    return candidate.has(sp.Derivative) or any(
+        isinstance(each, sp.Function) and not (type(each).__module__ or "sympy").startswith("sympy")
+        for each in sp.preorder_traversal(candidate)
+    )
