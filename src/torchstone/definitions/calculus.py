@@ -88,7 +88,7 @@ def _factor(d: D) -> sp.Expr | None:
 def _quotient(d: D) -> sp.Expr | None:
     f, g = sp.fraction(d.expr, exact=True)
     # A power of x, or a root in the denominator, is the power rule's.
-    if not depends(g, d.variable) or g == d.variable or (f == 1 and g.is_Pow):
+    if not depends(g, d.variable) or (f == 1 and (g.is_Pow or g == d.variable)):
         return None
     return (D(f, d.variable) * g - f * D(g, d.variable)) / g**2
 

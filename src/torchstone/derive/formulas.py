@@ -24,7 +24,9 @@ def chosen(name: str, symbols: tuple[sp.Basic, ...]) -> sp.Basic:
 def tidy(lines: Lines) -> Lines:
     """Write the identity that makes the last line shortest, as long as one does."""
     while sp.count_ops(lines.expression) <= _LONGEST and not lines.expression.has(sp.Piecewise, sp.Sum):
-        forms = {name: IDENTITIES[name](lines.expression) for name in _TIDYING}
+        fractions = any(each.exp.could_extract_minus_sign() for each in lines.expression.atoms(sp.Pow))
+        names = [name for name in _TIDYING if fractions or name != "common denominator"]
+        forms = {name: IDENTITIES[name](lines.expression) for name in names}
         best = min(forms, key=lambda name: sp.count_ops(forms[name]))
         if sp.count_ops(forms[best]) >= sp.count_ops(lines.expression):
             break

@@ -83,7 +83,7 @@ class Lines:
         chosen = next((names[d] for d in pending if names[d] in _STRUCTURAL), None)
         taken = [d for d in pending if chosen is None or names[d] == chosen or _is_trivial(d)]
         becomes = {d: _tidied(apply(d)[1]) if chosen else apply(d)[1] for d in taken}
-        rules = dict.fromkeys(names[d] for d in taken)
+        rules = [name for name in RULES if any(names[d] == name for d in taken)]
         telling = [name for name in rules if name not in _SILENT] or [name for name in rules if name != "constant"]
         because = "; ".join(dict.fromkeys(filter(None, (_because(names[d], d) for d in taken))))
         used = [chosen] if chosen else telling or ["constant"]
