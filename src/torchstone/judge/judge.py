@@ -17,6 +17,7 @@ from torchstone.judge.verdict import Claim, Verdict
 _FIRST_POINTS = 16  # before a proof is tried
 _MOST_POINTS = 40  # where there is none
 _ATTEMPTS = 400
+_IDENTICAL = "the two sides are identical"
 
 
 class _TimeUp(BaseException):
@@ -43,8 +44,8 @@ def judge(claim: Claim, seconds: float = 4.0) -> Verdict:
         with _limit(seconds):
             return _judge(claim, deadline, evidence)
     except _TimeUp:
-        if evidence.agreed:
-            return _agrees(claim, evidence, f"; a proof was not found within {seconds:g} s")
+        if evidence.agreed or evidence.counterexample:
+            return _by_points(claim, evidence, f"; a proof was not found within {seconds:g} s")
         return Verdict("unknown", f"not decided within {seconds:g} s")
     except RecursionError:
         return Verdict("unknown", "the expression is nested too deeply")
@@ -56,33 +57,31 @@ def judge(claim: Claim, seconds: float = 4.0) -> Verdict:
 
 def _judge(claim: Claim, deadline: float, evidence: Evidence) -> Verdict:
     claim = prepared(claim)
-    sides = (claim.left, claim.right)
-    if any(side.has(sp.nan, sp.zoo, sp.oo, -sp.oo) and not side.has(sp.Sum, sp.Product) for side in sides):
+    identical = claim.relation == "=" and claim.left == claim.right
+    if any(side.has(sp.nan, sp.zoo, sp.oo, -sp.oo) and not side.has(sp.Sum) for side in (claim.left, claim.right)):
         return Verdict("unknown", "a side has no finite value")
-    unsupported = None
-    search = None
     try:
-        search = Search(claim)
-        search.evidence = evidence
-        half = time.monotonic() + (deadline - time.monotonic()) / 2
-        search.go_on(_FIRST_POINTS, _ATTEMPTS, half)
+        search = Search(claim, evidence)
+        search.go_on(_FIRST_POINTS, _ATTEMPTS, time.monotonic() + (deadline - time.monotonic()) / 2)
     except UnsupportedError as error:
-        unsupported = str(error)
+        return Verdict("proven", _IDENTICAL) if identical else Verdict("unknown", str(error))
+    if evidence.agreed:
+        method = _IDENTICAL if identical else prove(claim, deadline)
+        if method is not None:
+            return Verdict("proven", method)
+        search.go_on(_MOST_POINTS, _ATTEMPTS, deadline)
+    return _by_points(claim, evidence)
+
+
+def _by_points(claim: Claim, evidence: Evidence, why: str = "") -> Verdict:
+    """The verdict where there is no proof."""
     if evidence.counterexample is not None:
         return Verdict("refuted", "the sides differ at a point", evidence.counterexample)
-    if claim.relation == "=" and claim.left == claim.right:
-        return Verdict("proven", "the two sides are identical")
-    if unsupported is not None or search is None:
-        return Verdict("unknown", unsupported or "no points")
     if not evidence.agreed:
         return Verdict("unknown", _no_point(evidence))
-    method = prove(claim, deadline)
-    if method is not None:
-        return Verdict("proven", method)
-    search.go_on(_MOST_POINTS, _ATTEMPTS, deadline)
-    if evidence.counterexample is not None:
-        return Verdict("refuted", "the sides differ at a point", evidence.counterexample)
-    return _agrees(claim, evidence, "")
+    points = "1 point" if evidence.agreed == 1 else f"{evidence.agreed} points"
+    digits = f", to {DIGITS} digits" if claim.relation in ("=", "<=", ">=") else ""
+    return Verdict("agrees", f"at {points} of the domain{digits}{why}")
 
 
 def prepared(claim: Claim) -> Claim:
@@ -101,12 +100,6 @@ def prepared(claim: Claim) -> Claim:
                 left, right, *given = [part.subs(name, value) for part in (left, right, *given)]
                 break
     return Claim(left, right, claim.relation, claim.domains, tuple(each for each in given if each != sp.true))
-
-
-def _agrees(claim: Claim, evidence: Evidence, why: str) -> Verdict:
-    points = "1 point" if evidence.agreed == 1 else f"{evidence.agreed} points"
-    digits = f", to {DIGITS} digits" if claim.relation in ("=", "<=", ">=") else ""
-    return Verdict("agrees", f"at {points} of the domain{digits}{why}")
 
 
 def _no_point(evidence: Evidence) -> str:

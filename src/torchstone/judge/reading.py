@@ -391,13 +391,13 @@ class Reader(Sums):
         return self.cased(node, lambda: self.tower.number(self.facts.sign(self.read(node.args[0]))))
 
     def heaviside(self, node: Any) -> Quotient:
-        """0 or 1; at 0 a convention, of which nothing is assumed."""
+        """0 or 1; at 0 a convention, so no value to judge by."""
 
         def rule() -> Quotient:
             sign = self.facts.sign(self.read(node.args[0]))
             if sign == 0:
                 if node.args[1] == sp.S.Half:
-                    return self.opaque(node)
+                    raise VanishingError
                 return self.read(node.args[1])
             return self.tower.number(int(sign > 0))
 

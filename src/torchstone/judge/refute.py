@@ -1,7 +1,7 @@
 """Points at which the two sides of a claim differ, with balls that prove it; or how often they agreed."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
@@ -24,17 +24,16 @@ class Evidence:
     agreed: int = 0
     undefined: int = 0
     undecided: int = 0
-    points: list[Trial] = field(default_factory=list)  # some of those that agreed
 
 
 class Search:
     """Goes through the points of a claim's domain, in order."""
 
-    def __init__(self, claim: Claim) -> None:
+    def __init__(self, claim: Claim, evidence: Evidence | None = None) -> None:
         self.relation = claim.relation
         self.space = Space(claim)
         self.left, self.right = compile_value(claim.left), compile_value(claim.right)
-        self.evidence = Evidence()
+        self.evidence = evidence if evidence is not None else Evidence()
         self.next = 0
         self.seen: set[tuple[Any, ...]] = set()
 
@@ -57,7 +56,6 @@ class Search:
             self.seen.add(identity)
             if holds:
                 evidence.agreed += 1
-                evidence.points.append(trial)
             else:
                 evidence.counterexample = self._described(self._shrunk(trial, deadline))
         return evidence

@@ -26,6 +26,7 @@ _SECONDS = 1.5
 _POINTS = 5
 _MOST_EDITS = 160
 _BITS = 300
+_SLOPES = ("Derivative", "Slope", "Prime")  # SymPy's, and how others write down what is still to be carried out
 _CONFUSED = {sp.sin: sp.cos, sp.cos: sp.sin, sp.sinh: sp.cosh, sp.cosh: sp.sinh, sp.exp: sp.log, sp.log: sp.exp}
 
 
@@ -99,7 +100,7 @@ def _changes(
         if isinstance(body, sp.Add) and len(body.args) == 2 and sum(_is_negative(term) for term in body.args) == 1:
             yield _redefined(right, name, -body)
     measured = _Measured(claim)
-    if left.has(sp.Derivative) or right.has(sp.Derivative):
+    if any(type(node).__name__ in _SLOPES for side in (left, right) for node in sp.preorder_traversal(side)):
         yield from _inner_derivatives(right, claim, measured)
     if measured.ratio(sp.S.NegativeOne):
         yield _Change(-right, {}, f"the sign: {_text(-right)} would make it true")
@@ -196,7 +197,7 @@ def _in_a_product(node: sp.Mul, _: _Names) -> _Local:
 
 def _in_a_power(node: sp.Pow, _: _Names) -> _Local:
     if node.base is sp.E:
-        yield from _in_an_argument(lambda exponent: sp.exp(exponent), node.exp)
+        yield from _in_an_argument(sp.exp, node.exp)
         return
     for exponent in (-node.exp, *(node.exp + step for step in (-1, 1, -2, 2))):
         yield node.base**exponent, "other"
@@ -377,7 +378,7 @@ def _small(left: sp.Expr, right: sp.Expr, claim: Claim) -> Iterator[sp.Expr]:
 
 def _inexpressible(candidate: sp.Expr) -> bool:
     """Whether a candidate holds what was written but is no SymPy, such as f'(x)."""
-    return candidate.has(sp.Derivative) or any(
-        isinstance(each, sp.Function) and not (type(each).__module__ or "sympy").startswith("sympy")
-        for each in sp.preorder_traversal(candidate)
+    return any(
+        isinstance(node, sp.Derivative) or not (type(node).__module__ or "sympy").startswith("sympy")
+        for node in sp.preorder_traversal(candidate)
     )
