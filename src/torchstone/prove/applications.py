@@ -219,6 +219,8 @@ def is_called(reader: Reader, name: tree.Name, group: tree.Group | None, followe
         return followed
     if group is None or name.name in scope.letters.vectors:
         return False
+    if name.style == "word" and name.name not in scope.definitions:
+        return True  # words are no factors: who writes foo(x) means a function
     if not scope.is_function(name.name):
         return scope.is_value_of(name.name, group)
     return not any(holds_bare(name.name, part) for part in group.parts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import sympy as sp
@@ -106,7 +107,16 @@ class Expansion:
     def _substituted(self, body: sp.Expr, values: Mapping[sp.Basic, sp.Basic], keep: Names) -> sp.Expr:
         """A definition's body with values for its parameters: expanded first, for what it holds may hold them too."""
         names = frozenset(str(parameter) for parameter in values)
-        return self._once_more(put(self.of(body, keep | names), values), keep)
+        with self._kinks_at(values):
+            inner = self.of(body, keep | names)
+        return self._once_more(put(inner, values), keep)
+
+    @contextmanager
+    def _kinks_at(self, values: Mapping[sp.Basic, sp.Basic]) -> Iterator[None]:
+        """Kinks that come up in here are where the symbols have those values."""
+        before, self.kinks = self.kinks, set()
+        yield
+        self.kinks = before | {put(kink, values) for kink in self.kinks}
 
     def _once_more(self, e: sp.Expr, keep: Names) -> sp.Expr:
         """Where numbers took the place of indices, components may have come up that are defined one by one."""
@@ -146,7 +156,10 @@ class Expansion:
         definition = self.scope.definitions.get(name)
         if definition is not None and len(definition.parameters) == len(call.args):
             body = self.changed.get(name, definition.body)
-            places, given = (*definition.parameters, *definition.index), (*call.args, *indices)
+            places, given = (
+                (*definition.parameters, *definition.index),
+                (*(self.of(each, keep) for each in call.args), *indices),
+            )
             values = dict(zip(places, given, strict=True))
             return self._substituted(body, values, keep)
         if name not in OF_VECTORS:
@@ -195,7 +208,10 @@ class Expansion:
 
     def _placed(self, e: At, keep: Names) -> sp.Expr:
         body, symbol, value = e.args
-        return put(self.of(body, keep | {str(symbol)}), {symbol: self.of(value, keep)})
+        values = {symbol: self.of(value, keep)}
+        with self._kinks_at(values):
+            inner = self.of(body, keep | {str(symbol)})
+        return put(inner, values)
 
     def _limit(self, e: Lim, keep: Names) -> sp.Expr:
         body, symbol, place, side = e.args
@@ -297,8 +313,10 @@ class Expansion:
         if derivative is not None and order == 1:
             return self._substituted(derivative.body, {derivative.parameters[0]: self.of(call.args[0], keep)}, keep)
         place = sp.Symbol(f"{call.func.__name__}_argument", real=True)
-        value = self._diff(self.of(call.func(place), keep), place, int(order))
-        return put(value, {place: self.of(call.args[0], keep)})
+        values = {place: self.of(call.args[0], keep)}
+        with self._kinks_at(values):
+            value = self._diff(self.of(call.func(place), keep), place, int(order))
+        return put(value, values)
 
     def _diff(self, e: sp.Expr, variable: sp.Expr, order: int) -> sp.Expr:
         for _ in range(order):

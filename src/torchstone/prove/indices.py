@@ -18,8 +18,8 @@ def put(e: sp.Basic, values: Values) -> sp.Basic:
 
     >>> import sympy as sp
     >>> z, i, j = sp.IndexedBase("z"), sp.Symbol("i", integer=True), sp.Symbol("j", integer=True)
-    >>> put(sp.Sum(z[j] - z[i], (j, 1, 3)), {i: j})
-    Sum(-z[j] + z[j_], (j_, 1, 3))
+    >>> put(sp.Sum(z[j] - z[i], (j, 1, sp.Symbol("n"))), {i: j})
+    Sum(-z[j] + z[j_], (j_, 1, n))
     """
     if e in values or not e.args:
         return values.get(e, e)

@@ -166,9 +166,10 @@ class Letters:
             return
         if isinstance(brackets, tree.Scripted) and isinstance(brackets.base, tree.Group) and brackets.subscript:
             self.of_vectors.add(name.name)
-        elif isinstance(brackets, tree.Group) and all(map(is_symbol, brackets.parts)):
-            if not any(side is not None and holds_bare(name.name, side) for side in others):
-                self.defined.add(name.name)
+            return
+        plainly = isinstance(brackets, tree.Group) and all(map(is_symbol, brackets.parts))
+        if plainly and not any(side is not None and holds_bare(name.name, side) for side in others):
+            self.defined.add(name.name)
 
     def _see_sum(self, node: tree.Sum) -> None:
         """1 + q + ... + q^n: what only the last term holds counts the terms."""

@@ -116,6 +116,8 @@ class Scope:
     def hear(self, statement: tree.Statement, line: int) -> None:
         """Take in a formula of a sentence: "let y = sigma(x)". What can't be read is passed over."""
         previous, lost = self.previous, self.lost
+        if statement.relations == ("=",):
+            self.letters.add([statement])
         try:
             with refusals(statement.at):
                 hear(self, statement, line)

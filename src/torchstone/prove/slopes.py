@@ -50,7 +50,16 @@ def agree(a: sp.Expr, b: sp.Expr) -> bool:
 
 
 def kinks(e: sp.Expr, variable: sp.Expr) -> Iterator[sp.Basic]:
-    """Where what an expression holds has a kink in a variable."""
+    """Where an expression has a kink in a variable: `Ne(x, 0)` for |x|. In a sum, at the variable's own number."""
+    running = {limits[0] for each in e.atoms(sp.Sum, sp.Product) for limits in each.limits}
+    for kink in _kinks(e, variable.base if isinstance(variable, sp.Indexed) else variable):
+        if not kink.free_symbols & running:
+            yield kink
+        elif isinstance(variable, sp.Indexed) and len(variable.indices) == 1:
+            yield kink.xreplace(dict.fromkeys(running, variable.indices[0]))
+
+
+def _kinks(e: sp.Expr, variable: sp.Expr) -> Iterator[sp.Basic]:
     for each in e.atoms(sp.Abs, sp.sign, sp.Heaviside):
         if each.has(variable):
             yield sp.Ne(each.args[0], 0)

@@ -10,6 +10,8 @@ from sympy.printing.str import StrPrinter
 class _Written(sp.Expr):
     """What is only written down. Meaning comes with `Expansion`."""
 
+    precedence = PRECEDENCE["Func"]
+
     is_commutative = True
     is_number = False
 
@@ -61,7 +63,7 @@ def times(*factors: sp.Expr) -> sp.Expr:
 
 
 def _is_plain_product(factor: sp.Expr) -> bool:
-    return isinstance(factor, sp.Mul) and not any(part.is_Pow and part.exp == -1 for part in factor.args)
+    return isinstance(factor, sp.Mul) and not any(map(_is_reciprocal, factor.args))
 
 
 def negative(e: sp.Expr) -> sp.Expr:
@@ -84,6 +86,10 @@ def over(top: sp.Expr, bottom: sp.Expr) -> sp.Expr:
     return sp.Mul(top, sp.Pow(bottom, -1, evaluate=False), evaluate=False)
 
 
+def _is_reciprocal(factor: sp.Expr) -> bool:
+    return bool(factor.is_Pow and factor.exp == -1)
+
+
 class _Printer(StrPrinter):
     """SymPy's plain text, with the terms in the order in which they were written."""
 
@@ -92,7 +98,7 @@ class _Printer(StrPrinter):
         times = "" if order == 1 else f"^{order}"
         if body.is_Symbol or isinstance(body, sp.Indexed):
             return f"d{times}{self._print(body)}/d{self._print(variable)}{times}"
-        return f"d{times}/d{self._print(variable)}{times} {self.parenthesize(body, PRECEDENCE['Func'])}"
+        return f"d{times}/d{self._print(variable)}{times} {self.parenthesize(body, PRECEDENCE['Func'], strict=True)}"
 
     def _print_Prime(self, e: Prime) -> str:
         call, order = e.args
@@ -115,7 +121,8 @@ class _Printer(StrPrinter):
 
     def _print_At(self, e: At) -> str:
         body, symbol, value = e.args
-        return f"{self.parenthesize(body, PRECEDENCE['Atom'])} at {self._print(symbol)} = {self._print(value)}"
+        where = f"at {self._print(symbol)} = {self._print(value)}"
+        return f"{self.parenthesize(body, PRECEDENCE['Func'], strict=True)} {where}"
 
     def _print_Sum(self, e: sp.Sum, word: str = "sum") -> str:
         limits = ", ".join(f"{v} = {self._print(a)}..{self._print(b)}" for v, a, b in e.limits)
@@ -125,21 +132,20 @@ class _Printer(StrPrinter):
         return self._print_Sum(e, "product")
 
     def _print_Mul(self, e: sp.Mul) -> str:
-        top, bottom = [], []
-        sign = ""
-        for factor in e.args:
-            if factor == -1:
-                sign = "" if sign else "-"
-            elif factor.is_Pow and factor.exp == -1:
-                bottom.append(factor.base)
-            else:
-                top.append(factor)
-        level = PRECEDENCE["Mul"]
-        text = "*".join(self.parenthesize(each, level) for each in top) or "1"
-        if bottom:
-            # Anything but an atom stands in brackets, so that nobody reads a/b*c two ways.
-            text += "".join("/" + self.parenthesize(each, PRECEDENCE["Pow"]) for each in bottom)
-        return sign + text
+        sign = "-" if sum(factor == -1 for factor in e.args) % 2 else ""
+        factors = [factor for factor in e.args if factor != -1]
+        above = [factor for factor in factors if not _is_reciprocal(factor)]
+        below = [factor.base for factor in factors if _is_reciprocal(factor)]
+        shown = [self.parenthesize(each, PRECEDENCE["Mul"]) for each in above]
+        if above and above[0].is_Mul and not any(map(_is_reciprocal, above[0].args)) and above[0].args[0] != -1:
+            shown[0] = self._print(above[0])
+        # A quotient within a product stands in brackets, so that nobody reads a/b*c two ways.
+        text = "*".join(shown) or "1"
+        return sign + text + "".join("/" + self.parenthesize(each, PRECEDENCE["Pow"], strict=True) for each in below)
+
+    def _print_Piecewise(self, e: sp.Piecewise) -> str:
+        rows = [f"{self._print(value)} if {self._print(condition)}" for value, condition in e.args]
+        return f"cases({'; '.join(rows).replace(' if True', ' otherwise')})"
 
     def _print_exp(self, e: sp.exp) -> str:
         return f"exp({self._print(e.args[0])})"
