@@ -33,10 +33,10 @@ X = [-3.25, -1.5, -0.75, -0.25, 0.0, 0.125, 0.25, 0.75, 1.0, 1.25, 4.5]  # resid
 TARGET = 0.25
 
 
-def derived(name, index=0):
+def derived(name, chain=-1):
     """A result of a derivation with the names it uses put in: one expression in the inputs alone."""
     found = torchstone.derive(name)
-    return Meaning(found.given, {}).plain(found.chains[index].result if index else found.result)
+    return Meaning(found.given, {}).plain(found.chains[chain].result)
 
 
 def exact(value):
@@ -117,6 +117,23 @@ def test_cross_entropy_of_probabilities():
     losses.CrossEntropyLoss()(x, torch.tensor([SHARES], dtype=torch.float64)).backward()
     expression = derived("cross_entropy_probabilities")
     agree(x.grad[0].numpy(), [component(expression, k, x=ROW, t=SHARES) for k in range(4)])
+
+
+def test_cross_entropy_with_weights_and_smoothing():
+    x = torch.tensor([ROW], dtype=torch.float64, requires_grad=True)
+    loss = losses.CrossEntropyLoss(torch.tensor(WEIGHTS, dtype=torch.float64), reduction="sum", label_smoothing=0.25)
+    loss(x, torch.tensor([2])).backward()
+    expression = derived("cross_entropy", 0).subs(sp.Symbol("label_smoothing", real=True), sp.Rational(1, 4))
+    agree(x.grad[0].numpy(), [component(expression, k, x=ROW, t=[0, 0, 1, 0], weight=WEIGHTS) for k in range(4)])
+
+
+def test_binary_cross_entropy_with_weights():
+    x = torch.tensor(X, dtype=torch.float64, requires_grad=True)
+    options = {name: torch.tensor(value, dtype=torch.float64) for name, value in (("weight", 0.5), ("pos_weight", 3.0))}
+    losses.BCEWithLogitsLoss(reduction="sum", **options)(x, torch.full_like(x, TARGET)).backward()
+    expression = derived("bce_with_logits", 0)
+    values = {"t": TARGET, "weight": 0.5, "pos_weight": 3.0}
+    agree(x.grad.numpy(), [evaluated(expression, {"x": value, **values}) for value in X])
 
 
 def test_negative_log_likelihood():

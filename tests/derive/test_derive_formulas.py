@@ -152,6 +152,7 @@ REFUSED = [
     (("exp(w*x)", None, "y"), "wrt: expected one of w, x"),
     (("logit", None, "y"), "in_terms_of: expected none for logit"),
     (("log(x)", None, None, "x"), "assume: expected a symbol and its numbers"),
+    (("log(x)", None, None, "y > 0"), "assume: expected one of x, got 'y'"),
     (("log(x)", None, None, ["x > 0", "x < 0"]), "assume: expected numbers that x may be, got none"),
 ]
 

@@ -7,6 +7,7 @@ import torchstone
 from torchstone import definitions
 from torchstone.derive import names
 from torchstone.derive.engine import TEXTBOOK
+from torchstone.derive.meaning import Meaning
 
 x, y, t, p, beta, alpha, slope, delta = sp.symbols("x y t p beta alpha negative_slope delta", real=True)
 w1, w2, b, x1, x2 = sp.symbols("w1 w2 b x1 x2", real=True)
@@ -64,6 +65,20 @@ def test_every_step_is_proven(name):
     assert [each for each in open_steps if each[2] is not None and each[2].outcome != "proven"] == []
     assert derivation.proven
     assert all(step.rule for step in derivation.steps)
+
+
+@pytest.mark.parametrize(
+    "entry", definitions.every("loss") + definitions.every("activation"), ids=lambda each: each.name
+)
+def test_what_is_differentiated_is_the_definition(entry):
+    """It is written down once: the derivation starts from it, with names put in for parts of it."""
+    derivation = DERIVED[entry.name]
+    meaning = Meaning(derivation.given, {})
+    begun = [chain.steps[0].expression for chain in derivation.chains if chain.steps[0].rule == "definition"]
+    expected = entry.expression.subs({each.symbol: each.default for each in entry.parameters if each.default == sp.oo})
+    if entry.name == "bce":  # between the floors of the logarithms
+        expected = expected.replace(sp.Piecewise, lambda *branches: branches[0][0])
+    assert expected in [meaning.plain(pending.expr) for pending in begun]
 
 
 @pytest.mark.parametrize("name", names())

@@ -70,7 +70,7 @@ class Derivation:
         return self._shown("markdown")
 
     def to_html(self) -> str:
-        """A fragment of HTML with MathML: no scripts."""
+        """One self-contained page with MathML: no scripts."""
         return self._shown("html")
 
     def to_json(self) -> str:
@@ -87,7 +87,7 @@ class Derivation:
         return self.to_text()
 
     def _repr_html_(self) -> str:
-        return self.to_html()
+        return self._shown("notebook")
 
     def _repr_latex_(self) -> str:
         return self.to_latex()

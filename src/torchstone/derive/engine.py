@@ -47,7 +47,11 @@ def run(what: str, wrt: str | None, in_terms_of: str | None, assume: tuple[str, 
             writing = _of_definition(definition, wrt, in_terms_of)
         else:
             writing = formulas.of_formula(_formula(what), what, wrt, in_terms_of)
+    symbols = writing.symbols()
     for symbol, domain in domains.items():
+        if symbol not in symbols:
+            known_names = ", ".join(sorted(str(each) for each in symbols if each.is_real))
+            raise ValueError(f"assume: expected one of {known_names}, got {str(symbol)!r}")
         writing.domains[symbol] = domain & writing.domains.get(symbol, sp.S.Reals)
     return writing.done()
 

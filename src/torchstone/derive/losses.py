@@ -7,7 +7,7 @@ import sympy as sp
 from torchstone.definitions import Function
 from torchstone.definitions.calculus import D
 from torchstone.derive.kinks import flat, write_kinks
-from torchstone.derive.shared import IS_A_CLASS, SIGMOID, C, at_defaults, define_sigmoid, k, p, sigma, t, x
+from torchstone.derive.shared import IS_A_CLASS, SIGMOID, C, define_sigmoid, k, p, sigma, t, x
 from torchstone.derive.writing import Lines, Writing
 
 L = sp.Symbol("L", real=True)
@@ -82,17 +82,24 @@ def bce_with_logits(writing: Writing, function: Function) -> None:
 
 def cross_entropy(writing: Writing, function: Function) -> None:
     """p - t, for a target that sums to one."""
-    row, target, share = function.prediction.symbol, function.by_name["t"].symbol, sp.IndexedBase("p")
+    row, target, weight = (function.by_name[name].symbol for name in ("x", "t", "weight"))
+    smoothing = function.by_name["label_smoothing"].symbol
+    share, smoothed = sp.IndexedBase("p"), sp.IndexedBase("s")
     c = function.expression.limits[0][0]
-    total = next(
-        each for each in function.expression.atoms(sp.Sum) if each.function.has(sp.exp) and not each.has(sp.log)
-    )
+    total = next(each for each in function.expression.atoms(sp.Sum) if each.function == sp.exp(row[each.variables[0]]))
     writing.define(share[c], sp.exp(row[c]) / total)
+    writing.define(smoothed[c], (1 - smoothing) * target[c] + smoothing / C)
     writing.given.append(IS_A_CLASS)
     writing.given.append(sp.Eq(sp.Sum(target[c], (c, 0, C - 1)), 1, evaluate=False))
-    lines = _begin(writing, function, at_defaults(function)).differentiate()
+    expression = function.expression.xreplace({(1 - smoothing) * target[c] + smoothing / C: smoothed[c]})
+    lines = _begin(writing, function, expression, "With weights and smoothing").differentiate()
     lines.recognise((sp.exp(row[k]) / total, share[k])).by("split the sum").sift()
-    lines.substitute({sp.Sum(target[c], (c, 0, C - 1)): sp.S.One}, "the target sums to one").by("arithmetic")
+    ones = [sp.Eq(weight[c], 1, evaluate=False), sp.Eq(smoothing, 0, evaluate=False)]
+    plain = writing.chain("Without weights and smoothing", lines.left, ones)
+    plain.then(lines.expression, "substitution", "the gradient from above")
+    values = {weight[c]: sp.S.One, weight[k]: sp.S.One, smoothed[c]: target[c], smoothed[k]: target[k]}
+    plain.substitute(values, "weight = 1, label_smoothing = 0").by("arithmetic")
+    plain.substitute({sp.Sum(target[c], (c, 0, C - 1)): sp.S.One}, "the target sums to one").by("arithmetic")
 
 
 SCRIPTS: Mapping[str, Callable[[Writing, Function], None]] = {

@@ -23,20 +23,6 @@ def function_of(name: str) -> Function:
     return function
 
 
-def at_defaults(function: Function) -> sp.Expr:
-    """A definition's expression, with its parameters at their defaults; a vector's default holds for each component."""
-    expression = function.expression
-    for entry in function.parameters:
-        if entry.is_vector:
-            expression = expression.replace(
-                lambda each, base=entry.symbol: isinstance(each, sp.Indexed) and each.base == base,
-                lambda each, value=entry.default: value,
-            )
-        else:
-            expression = expression.subs(entry.symbol, entry.default)
-    return expression
-
-
 SIGMOID = function_of("sigmoid").expression  # in x
 
 

@@ -6,7 +6,7 @@ from torchstone.definitions.calculus import D
 from torchstone.derive.algebra import IDENTITIES
 from torchstone.derive.shared import SIGMOID, define_sigmoid, g, sigma, sigmoid_slope, tanh_slope, u, x, y
 from torchstone.derive.solving import solve
-from torchstone.derive.writing import Writing
+from torchstone.derive.writing import Writing, words
 
 _PROBABILITY = sp.Interval.open(0, 1)
 
@@ -45,7 +45,7 @@ def softmax_two_classes(writing: Writing) -> None:
         lines = writing.chain(f"Class {own}", softmax[own]).then(general.subs(i, own), "definition", "of the softmax")
         lines.then(two, "substitution", "K = 2").then(two.doit(), "sum over classes", "the two terms")
         lines.extend(sp.exp(-z[own]))
-        lines.then(SIGMOID.subs(x, argument), "substitution", f"{argument} = {z[own]} - {z[other]}")
+        lines.then(SIGMOID.subs(x, argument), "substitution", f"{argument} = {words(z[own])} - {words(z[other])}")
         lines.recognise((SIGMOID.subs(x, argument), sigma(argument)))
     lines = writing.chain("The two probabilities sum to one", sigma(x) + sigma(-x))
     both = SIGMOID + SIGMOID.subs(x, -x)
@@ -82,7 +82,7 @@ def _links(writing: Writing, *links: Link) -> None:
         writing.define(symbol, expression)
     for symbol, expression, variable in links:
         lines = writing.chain(f"d{symbol}/d{variable}", D(symbol, variable))
-        lines.then(D(expression, variable), "definition", f"{symbol} = {expression}").differentiate()
+        lines.then(D(expression, variable), "definition", f"{symbol} = {words(expression)}").differentiate()
         slopes[D(symbol, variable)] = lines.expression
     multiply(writing, slopes, D(links[-1][0], links[0][2]), links[-2::-1])
 
@@ -122,6 +122,8 @@ def tanh_neuron(writing: Writing, wrt: tuple[sp.Symbol, ...] = NEURON) -> None:
     slope = tanh_slope(writing, u).expression
     for variable in wrt:
         lines = writing.chain(f"By {variable}", D(f, variable))
-        lines.then(sp.Mul(D(f, u), D(u, variable), evaluate=False), "chain", f"outer tanh(u), inner u = {weighted}")
+        lines.then(
+            sp.Mul(D(f, u), D(u, variable), evaluate=False), "chain", f"outer tanh(u), inner u = {words(weighted)}"
+        )
         lines.then(slope * D(weighted, variable), "substitution", "the derivative from above; what u stands for")
         lines.differentiate().substitute({u: weighted})

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import sympy as sp
+from sympy.printing.precedence import PRECEDENCE
+from sympy.printing.str import StrPrinter
 
 from torchstone.definitions.calculus import RULES, D, apply, inner, outer, sift
 from torchstone.derive.algebra import IDENTITIES, extended, place, renamed
@@ -15,8 +17,17 @@ _STRUCTURAL = ("sum", "sum over classes", "piecewise", "factor", "quotient", "pr
 _SILENT = ("constant", "linear", "unknown function")
 
 
-def _words(expression: sp.Basic) -> str:
-    return str(expression)
+class _Words(StrPrinter):
+    """Writes a sum as Σ_j."""
+
+    def _print_Sum(self, expr: sp.Sum) -> str:
+        return f"Σ_{expr.limits[0][0]} {self.parenthesize(expr.function, PRECEDENCE['Mul'])}"
+
+
+def words(expression: sp.Basic) -> str:
+    """An expression inside of a sentence; a component is x_j."""
+    plain = {each: sp.Symbol(f"{each.base}_{each.indices[0]}") for each in expression.atoms(sp.Indexed)}
+    return str(_Words().doprint(expression.xreplace(plain)))
 
 
 @dataclass
@@ -47,12 +58,12 @@ class Lines:
     def extend(self, by: sp.Expr) -> "Lines":
         """Multiply top and bottom of the fraction by the same, and multiply out."""
         shown, multiplied = extended(self.expression, by)
-        self.then(shown, "extend the fraction", f"top and bottom times {_words(by)}")
+        self.then(shown, "extend the fraction", f"top and bottom times {words(by)}")
         return self.then(multiplied, "exponentials", IDENTITIES["exponentials"].mathematics)
 
     def substitute(self, values: Mapping[sp.Basic, sp.Basic], because: str = "", rule: str = "substitution") -> "Lines":
         """Put values in, as they are."""
-        because = because or ", ".join(f"{_words(old)} = {_words(new)}" for old, new in values.items())
+        because = because or ", ".join(f"{words(old)} = {words(new)}" for old, new in values.items())
         return self.then(place(self.expression, values), rule, because)
 
     def recognise(self, *pairs: tuple[sp.Expr, sp.Expr]) -> "Lines":
@@ -60,7 +71,7 @@ class Lines:
         result = self.expression
         for pattern, name in pairs:
             result = renamed(result, pattern, name)
-        return self.then(result, "recognise", ", ".join(f"{_words(name)} = {_words(what)}" for what, name in pairs))
+        return self.then(result, "recognise", ", ".join(f"{words(name)} = {words(what)}" for what, name in pairs))
 
     def differentiate(self, known: Mapping[sp.Derivative, sp.Expr] | None = None) -> "Lines":
         """Apply the rules until no derivative is left: one rule a line, to all places at the same depth.
@@ -124,10 +135,10 @@ def _because(rule: str, d: D) -> str:
             u = sp.Symbol("v", real=True)
         outside = outer(d)
         assert outside is not None
-        return f"outer {_words(outside.expr.xreplace({outside.variable: u}))}, inner {u} = {_words(inner(d))}"
+        return f"outer {words(outside.expr.xreplace({outside.variable: u}))}, inner {u} = {words(inner(d))}"
     if rule == "quotient":
         f, g = sp.fraction(d.expr, exact=True)
-        return f"f = {_words(f)}, g = {_words(g)}"
+        return f"f = {words(f)}, g = {words(g)}"
     return ""
 
 
@@ -152,6 +163,12 @@ class Writing:
         self.chains.append(Lines(heading, left, tuple(where)))
         return self.chains[-1]
 
+    def symbols(self) -> set[sp.Basic]:
+        """The symbols and vectors that occur."""
+        lines = [step.expression for chain in self.chains for step in chain.steps]
+        lefts = [chain.left for chain in self.chains if chain.left is not None]
+        return set().union(*(each.atoms(sp.Symbol, sp.IndexedBase) for each in (*self.given, *lefts, *lines)))
+
     def done(self) -> Derivation:
         """The derivation, with the judge's verdict on every line."""
         return Derivation(
@@ -159,7 +176,7 @@ class Writing:
             title=self.title,
             chains=tuple(_judged(lines, Meaning([*self.given, *lines.where], self.domains)) for lines in self.chains),
             given=tuple(self.given),
-            domains=tuple(self.domains.items()),
+            domains=tuple((symbol, domain) for symbol, domain in self.domains.items() if symbol in self.symbols()),
             references=tuple(self.references),
         )
 
