@@ -18,9 +18,10 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from torchstone.prove import tree
-from torchstone.prove.latex.assemble import Entry, conditioned, listed
+from torchstone.prove.latex.assemble import Entry, conditioned, listed, unbracketed
 from torchstone.prove.latex.flow import Chunk, chunks, outer, relations, rows, solid, split
-from torchstone.prove.latex.reader import Token
+from torchstone.prove.latex.reader import Token, short
+from torchstone.prove.latex.runs import joined
 from torchstone.prove.latex.tokens import tokens
 from torchstone.prove.latex.words import resolve
 from torchstone.prove.tree import LatexError, Node, Statement
@@ -61,7 +62,7 @@ def _opened(found: list[Token]) -> list[Token]:
     """A brace before whole equations lists them."""
     out: list[Token] = []
     for token in found:
-        if token.type == "CASES" and token.value and all(relations(split(row, "AMP")[0]) for row in token.value):
+        if token.type == "CASES" and token.value and all(map(_is_equation, token.value)):
             for row in token.value:
                 spaced = [replace(part, type="SOFT") if part.type == "AMP" else part for part in row]
                 out += [Token("NEWLINE", "", token.start_pos, token.start_pos), *spaced]
@@ -71,10 +72,17 @@ def _opened(found: list[Token]) -> list[Token]:
     return out
 
 
+def _is_equation(row: list[Token]) -> bool:
+    first, *columns = split(joined(row, in_cases=True), "AMP")
+    words = [position for position, token in outer(first) if token.type in ("TEXT", "LINK", "COMMA", "SOFT")]
+    aligned = bool(columns) and relations(columns[0])[:1] == [0]
+    return aligned or bool(relations(first[: words[0]] if words else first))
+
+
 def _with_cases(token: Token, latex: str) -> Token:
     if token.type != "CASES":
         return token
-    read = tuple(_case(resolve(row), latex, token.start_pos) for row in token.value)
+    read = tuple(_case(resolve(row, in_cases=True), latex, token.start_pos) for row in token.value)
     if not read:
         raise LatexError("\\begin{cases} has no rows", token.start_pos)
     return replace(token, value=tree.Cases(token.start_pos, read))
@@ -99,7 +107,7 @@ def _case(row: list[Token], latex: str, at: int) -> tuple[Node, Node | None]:
     parts = [chunk for chunk in chunks(condition) if chunk or chunk.link == "otherwise"]
     if any(chunk.link == "otherwise" for chunk in parts):
         return body.sides[0], None
-    conditions = [entry.statement for entry in listed([_entry(chunk, latex) for chunk in parts])]
+    conditions = [part for entry in listed([_entry(chunk, latex) for chunk in parts]) for part in unbracketed(entry)]
     wrong = next((statement for statement in conditions if not statement.relations), None)
     if wrong or not conditions:
         raise LatexError(
@@ -173,7 +181,7 @@ _ENDS = {"RBRACE", "CLOSE", "REL", "COMMA", "SEMI", "EVALCLOSE", "TIMES", "OVER"
 def _explained(error: UnexpectedToken, found: list[Token], latex: str) -> LatexError:
     token = error.token
     at = token.start_pos or 0
-    piece = latex[at : token.end_pos].strip()
+    piece = short(latex[at : token.end_pos])
     position = next((place for place, other in enumerate(found) if other is token), len(found))
     before = found[position - 1] if position else None
     if token.type in _HINTS:
@@ -182,5 +190,5 @@ def _explained(error: UnexpectedToken, found: list[Token], latex: str) -> LatexE
         return LatexError(f"{piece or token.value} can't stand here", at)
     if before is None:
         return LatexError(f"something is missing before {piece}", at)
-    told = latex[before.start_pos : before.end_pos].strip()
+    told = short(latex[before.start_pos : before.end_pos])
     return LatexError(f"something is missing after {told}", before.start_pos)

@@ -34,10 +34,10 @@ def listed(entries: list[Entry]) -> list[Entry]:
     found: list[Entry] = []
     members: list[Node] = []
     waiting: list[Node] = []
+    shared = _shared(entries)
     for number, entry in enumerate(entries):
-        following = next((later for later in entries[number:] if later.lone is None), None)
         lone = entry.lone
-        if lone is not None and following and is_domain(following.statement) and _shared(entries, number):
+        if lone is not None and shared[number]:
             waiting.append(lone)
         elif lone is not None and entry.link == "comma" and found and _listable(found[-1].statement, members):
             members.append(lone)
@@ -56,7 +56,7 @@ def conditioned(entries: list[Entry], before: list[Statement]) -> list[Statement
     last_was_condition = False
     own = [entry for entry in entries if entry.link != "cond" and not is_domain(entry.statement)]
     for entry in entries:
-        spread = _spread(_unbracketed(entry))
+        spread = _spread([entry.statement] if entry.link == "row" else unbracketed(entry))
         target = found[-1] if found else None
         follows = entry.link in ("soft", "comma", "where", "remark") and all(map(is_domain, spread))
         joins = target is not None and not is_domain(target) and len(found) > len(before)
@@ -74,16 +74,17 @@ def conditioned(entries: list[Entry], before: list[Statement]) -> list[Statement
     return found + leading
 
 
-def _shared(entries: list[Entry], number: int) -> bool:
-    """From here up to the next statement: names alone, parted by commas."""
-    for later in entries[number:]:
-        if later is not entries[number] and later.link != "comma":
-            return False
-        if later.lone is None:
-            return isinstance(_plain(later.statement.sides[0]), tree.Name)
-        if not isinstance(_plain(later.lone), tree.Name):
-            return False
-    return False
+def _shared(entries: list[Entry]) -> list[bool]:
+    """For each entry: whether only names, parted by commas, stand from it up to a statement like x > 0."""
+    found = [False] * len(entries)
+    for number in reversed(range(len(entries))):
+        entry = entries[number]
+        if entry.lone is None:
+            named = isinstance(_plain(entry.statement.sides[0]), tree.Name)
+            found[number] = named and is_domain(entry.statement)
+        elif number + 1 < len(entries) and entries[number + 1].link == "comma":
+            found[number] = found[number + 1] and isinstance(_plain(entry.lone), tree.Name)
+    return found
 
 
 def _plain(node: Node | None) -> Node | None:
@@ -131,10 +132,10 @@ def _closed(found: list[Entry], members: list[Node], last: bool) -> list[Entry]:
     return [*found[:-1], Entry(entry.link, statement)]
 
 
-def _unbracketed(entry: Entry) -> list[Statement]:
+def unbracketed(entry: Entry) -> list[Statement]:
     r"""(x > 0) and (i = 1, \ldots, K) after a statement."""
     lone = entry.lone
-    if not (isinstance(lone, tree.Group) and lone.bracket in ("(", "[") and entry.link != "row"):
+    if not (isinstance(lone, tree.Group) and lone.bracket in ("(", "[")):
         return [entry.statement]
     if not any(isinstance(part, Statement) for part in lone.parts):
         return [entry.statement]

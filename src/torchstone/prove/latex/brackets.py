@@ -150,6 +150,9 @@ def right(reader: Reader, command: str, at: int) -> None:
     if top.kind == "." and kind:
         reader.brackets.pop()
         reader.emit("EVALCLOSE", delimiter, at)
+    elif top.kind == "." and top.index == len(reader.out) - 1:
+        reader.brackets.pop()
+        reader.out.pop()
     elif top.kind == ".":
         reader.brackets.pop()
         reader.out[top.index].type = "LBRACE"

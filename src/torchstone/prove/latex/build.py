@@ -65,8 +65,14 @@ class Builder(Transformer[Token, Any]):
             elif relations and relations[-1] == "in":
                 sides.append(_set(part.node))
             else:
-                sides.append(part.node)
+                sides.append(expression(part.node, "one side of another"))
         at = parts[0].start_pos if isinstance(parts[0], Token) else parts[0].node.at
+        if "mapsto" in relations:
+            return _mapping(at, sides)
+        if relations == ["=:"]:
+            sides, relations, defines = sides[::-1], ["="], True
+        elif "=:" in relations:
+            raise LatexError("=: stands in a chain: define the name in a line of its own", at)
         return tree.Statement(at, tuple(sides), tuple(relations), defines)
 
     def list(self, *parts: Any) -> Listed:
@@ -123,18 +129,24 @@ class Builder(Transformer[Token, Any]):
         """Factors with a sign between them."""
         if len(parts) == 1:
             return parts[0]
-        found = [(parts[0], "")] + [(parts[n + 1], parts[n]) for n in range(1, len(parts), 2)]
-        for position, (piece, sign) in enumerate(found):
+        nodes: list[tuple[Node, int]] = []
+        between: list[str] = []
+        in_set = "\\" in parts[1::2]
+        for sign, piece in zip(("", *parts[1::2]), parts[::2], strict=True):
             inner = piece.node
-            single = isinstance(inner, tree.Sum) and len(inner.terms) == 1
-            first = position == 0 and isinstance(inner, tree.Product)
-            times = sign == "*" and isinstance(inner, tree.Product) and set(inner.signs) == {"*"}
-            if not (single or first or times or sign == "\\"):
+            alike = isinstance(inner, tree.Product) and (not sign or (sign == "*" and set(inner.signs) == {"*"}))
+            between += [sign] if sign else []
+            if alike:
+                nodes += [(factor, piece.end) for factor in inner.factors]
+                between += inner.signs
+                continue
+            if not (in_set or (isinstance(inner, tree.Sum) and len(inner.terms) == 1)):
                 unseen(piece)
-        nodes, signs = factors([(piece.node, piece.end) for piece, _ in found], [sign for _, sign in found[1:]])
+            nodes.append((inner, piece.end))
+        factored, signs = factors(nodes, between)
         if not signs:
-            return Piece(nodes[0], parts[-1].end)
-        return Piece(tree.Product(nodes[0].at, tuple(nodes), tuple(signs)), parts[-1].end)
+            return Piece(factored[0], parts[-1].end)
+        return Piece(tree.Product(factored[0].at, tuple(factored), tuple(signs)), parts[-1].end)
 
     def sign(self, token: Token) -> str:
         """The sign, as the tree has it."""
@@ -168,6 +180,10 @@ class Builder(Transformer[Token, Any]):
             return Piece(replace(node, lower=argument.node), argument.end)
         if isinstance(node, tree.Name) and node.style == "function" and node.name in ("max", "min"):
             return Piece(tree.Big(node.at, node.name, argument.node), argument.end)
+        place = argument.node
+        bracketed = isinstance(node, tree.Group) and node.bracket in ("(", "[") and len(node.parts) == 1
+        if bracketed and isinstance(place, tree.Statement) and place.relations == ("=",):
+            return Piece(_at_place(node, argument), argument.end)
         return _scripted(base, "subscript", argument)
 
     def superscript(self, base: Piece, _: Token, argument: Piece) -> Piece:
@@ -262,6 +278,15 @@ def expression_of(statement: tree.Statement) -> Node:
     return statement.sides[0] if alone and statement.sides[0] else statement
 
 
+def _mapping(at: int, sides: list[Node | None]) -> tree.Statement:
+    r"""f : x \mapsto x^2 defines f(x)."""
+    if len(sides) == 2 and isinstance(sides[0], tree.Product) and sides[0].signs == ("/",):
+        function, variable = sides[0].factors
+        called = tree.Row(at, (function, tree.Group(variable.at, "(", (variable,))))
+        return tree.Statement(at, (called, sides[1]), ("=",), True)
+    raise LatexError("\\mapsto is read in f : x \\mapsto ... only", at)
+
+
 def _unlisted(node: Node) -> Node:
     if isinstance(node, tree.Group) and not node.bracket:
         raise LatexError("a list can't stand here", node.at)
@@ -329,7 +354,8 @@ def _at_place(body: Node, where: Piece) -> Node:
 def _styled(node: Node, style: str) -> Node:
     """The style for every name in it."""
     if isinstance(node, tree.Name):
-        return replace(node, style=style) if node.style in ("letter", "upright") and style != "letter" else node
+        fits = node.style in ("letter", "upright") and (style != "upright" or len(node.name) == 1)
+        return replace(node, style=style) if fits and style != "letter" else node
     if isinstance(node, tree.Scripted):
         return replace(node, base=_styled(node.base, style))
     if isinstance(node, tree.Row):

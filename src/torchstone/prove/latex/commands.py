@@ -57,6 +57,7 @@ ARROWS = words("""
 # Fonts and the style that a name gets. The last ones make a word of several letters.
 FONTS = {
     "mathbf": "bold", "boldsymbol": "bold", "bm": "bold", "pmb": "bold", "textbf": "bold", "bf": "bold",
+    "it": "letter", "sf": "letter", "tt": "letter",
     "vec": "bold", "overrightarrow": "bold", "mathbfit": "bold", "symbf": "bold",
     "mathbb": "blackboard", "mathds": "blackboard", "Bbb": "blackboard", "mathbbm": "blackboard",
     "mathcal": "calligraphic", "mathscr": "calligraphic", "mathfrak": "calligraphic", "cal": "calligraphic",

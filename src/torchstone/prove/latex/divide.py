@@ -3,6 +3,7 @@ r"""What a slash divides: 1/2 (x - y)^2 has one reading, dy/dx too, but 1/2x has
 from __future__ import annotations
 
 from torchstone.prove import tree
+from torchstone.prove.latex.reader import short
 from torchstone.prove.tree import LatexError, Node
 
 
@@ -15,8 +16,8 @@ class TwoReadingsError(LatexError):
 
     def told(self, source: str) -> LatexError:
         """The same with both readings spelt out."""
-        top, first, rest = (source[begin:end].strip() for begin, end in self.spans)
-        whole = source[self.spans[0][0] : self.spans[-1][1]].strip()
+        top, first, rest = (short(source[begin:end]) for begin, end in self.spans)
+        whole = short(source[self.spans[0][0] : self.spans[-1][1]])
         one, other = rf"\frac{{{top}}}{{{first}}} {rest}", rf"\frac{{{top}}}{{{first} {rest}}}"
         return LatexError(f"{whole} can be read in two ways: write {one} or {other}", self.at)
 

@@ -6,11 +6,14 @@ import re
 
 from torchstone.prove.latex.commands import CASES, LINES
 from torchstone.prove.latex.reader import Frame, Handler, Reader, Token
+from torchstone.prove.latex.signs import relate
 from torchstone.prove.tree import LatexError
 
 SYSTEM = re.compile(r"\s*\\begin\s*\{((?:array|aligned|alignedat|gathered|matrix|split|[dr]?cases)\*?)\}")
 _ENVIRONMENT = re.compile(r"\s*\{\s*(([A-Za-z]+)\*?)\s*\}")
 _SPACING = re.compile(r"\*?(?:\[\s*-?[\d.]+\s*\\?[a-z]+\s*\])?")
+_ENTITY = re.compile("(lt|gt|le|ge|ne);")
+_ENTITIES = {"lt": ("<", False), "gt": (">", False), "le": ("<=", False), "ge": (">=", False), "ne": ("!=", False)}
 _WITH_COLUMNS = ("array", "alignedat", "alignat")
 
 
@@ -23,7 +26,12 @@ def line(reader: Reader, command: str, at: int) -> None:
 
 
 def column(reader: Reader, command: str, at: int) -> None:
-    """& parts value and condition in cases; elsewhere it only aligns."""
+    """& parts value and condition in cases; elsewhere it only aligns. &lt; is a copied <."""
+    entity = _ENTITY.match(reader.text, reader.i)
+    if entity:
+        reader.i = entity.end()
+        relate(reader, _ENTITIES[entity[1]], at)
+        return
     if reader.newline == "ROW":
         reader.emit("AMP", command, at)
     elif reader.newline == "NEWLINE":

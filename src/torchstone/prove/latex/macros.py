@@ -110,6 +110,8 @@ def font(style: str) -> Handler:
             else:
                 for letter in word:
                     reader.emit("NAME", (letter, style), at)
+        elif command == "\\textbf":
+            text(reader, command, at)
         elif character == "{" and re.match(r"\{\s*\d\s*\}", reader.text[reader.i :]):
             reader.emit("NAME", (reader.raw().strip(), style), at)
         elif character.isascii() and character.isalnum():
@@ -205,8 +207,8 @@ def root(reader: Reader, command: str, at: int) -> None:
 def _table() -> dict[str, Handler]:
     table: dict[str, Handler] = {
         "over": over, "sqrt": root, "tag": tag, "not": negated, "forall": emit("LINK", "cond"),
-        "prime": emit("PRIMES", 1),        "setminus": emit("SETMINUS", "\\"), "backslash": emit("SETMINUS", "\\"), "colon": emit("OVER", ":"),
-        "ratio": emit("OVER", ":"), "dd": emit("NAME", ("d", "upright")),
+        "prime": emit("PRIMES", 1), "setminus": emit("SETMINUS", "\\"), "backslash": emit("SETMINUS", "\\"),
+        "colon": emit("OVER", ":"), "ratio": emit("OVER", ":"), "dd": emit("NAME", ("d", "upright")),
     }  # fmt: skip
     for handler, names in (
         (skip, (*known.SKIPPED, *known.SKIPPED_SIGNS)), (note, known.NOTES), (note_before, known.NOTES_BEFORE),

@@ -67,6 +67,12 @@ class Frame:
 Handler = Callable[["Reader", str, int], None]
 
 
+def short(text: str, longest: int = 40) -> str:
+    """A piece of the source for a message, in one line."""
+    text = " ".join(text.split())
+    return text if len(text) <= longest else text[:longest].rstrip() + "..."
+
+
 class Reader:
     """`out` is what was found up to `i`; `frames` are the things that are open there."""
 
@@ -111,8 +117,7 @@ class Reader:
 
     def shown(self, at: int) -> str:
         """The source from `at` on, for a message."""
-        end = at + 24
-        return self.text[at:end].replace("\n", " ").strip() + ("..." if end < len(self.text) else "")
+        return short(self.text[at : at + 80], 24)
 
     def after_operand(self) -> bool:
         """Whether an expression ends here."""
@@ -175,8 +180,10 @@ class Reader:
 
     def single(self, command: str) -> None:
         """An argument without braces: one digit, letter or command."""
+        if not self.peek():
+            raise LatexError(f"something is missing after {command}", self.i)
         at, before = self.i, len(self.out)
-        if self.text[at].isdecimal():
+        if self.text[at] in "0123456789":
             self.i += 1
             self.emit("NUMBER", self.text[at], at)
             return

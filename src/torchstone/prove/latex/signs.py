@@ -96,9 +96,9 @@ def script(reader: Reader, character: str, at: int) -> None:
     bare = reader.peek() != "{"
     following = reader.text[reader.i : reader.i + 2]
     on_sign = bool(reader.out) and (reader.out[-1].type == "BIG" or reader.out[-1].value == LIMIT)
-    if bare and (following.isdecimal() or re.fullmatch(r"[-+][\w\\]", following)) and len(following) == 2:
-        written = re.match(r"\d+|.*", reader.text[reader.i : reader.i + 12])
-        whole = written[0] if written and following.isdecimal() else following + "..."
+    if bare and re.fullmatch(r"[0-9]{2}|[-+][\w\\]", following):
+        written = re.match(r"[0-9]+|[-+](?:[0-9]+|\w)", reader.text[reader.i : reader.i + 12])
+        whole = written[0] if written else f"{following[0]}..."
         message = f"{character}{following} prints only the {following[0]} {_PLACES[character]}"
         raise LatexError(f"{message}: write {character}{{{whole}}}", at)
     start = len(reader.out)
@@ -110,7 +110,7 @@ def script(reader: Reader, character: str, at: int) -> None:
         reader.out[start:] = [Token("PRIMES", sum(token.value for token in content), at, reader.i)]
     elif len(content) == 1 and content[0].type in ("SIGN", "TIMES"):
         content[0].type, content[0].value = "NAME", (content[0].value.replace("*", "star"), "letter")
-    if on_sign and content:
+    if on_sign and reader.out[-1].type == "RBRACE":
         reader.out[-1].value = LIMIT
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from torchstone.prove.latex.commands import words
-from torchstone.prove.latex.reader import CLOSES, OPENS, Token
+from torchstone.prove.latex.reader import CLOSES, OPENS, Token, short
+from torchstone.prove.latex.runs import joined
 from torchstone.prove.tree import LatexError
 
 # What stands after these is a condition; in English, German, French, Spanish, Italian, Portuguese, Polish, Russian.
@@ -51,9 +52,11 @@ def kind_of(text: str) -> str:
     found = [word.lower() for word in _WORD.findall(text)]
     if not found:
         return "" if not re.search(r"\w", text) else "name"
+    if found == [text.strip().lower()] and len(found[0]) == 1 and text == text.strip():
+        return "name"
     first, last = found[0], found[-1]
     if NEGATIONS & {first, last}:
-        raise LatexError(f'"{text.strip()}" is not read: write the condition itself')
+        raise LatexError(f'"{short(text)}" is not read: write the condition itself')
     several = first in ("en", "in", "w") and last in OTHERWISE
     kinds = {
         "otherwise": first in OTHERWISE or several,
@@ -67,9 +70,9 @@ def kind_of(text: str) -> str:
     return "where" if kind == "link" else kind
 
 
-def resolve(tokens: list[Token]) -> list[Token]:
+def resolve(tokens: list[Token], in_cases: bool = False) -> list[Token]:
     """Every TEXT becomes a NAME, a LINK (with the kind of words it is), or a REMARK."""
-    tokens = [token for token in tokens if token.type != "TEXT" or clean(token.value)]
+    tokens = [token for token in joined(tokens, in_cases) if token.type != "TEXT" or clean(token.value)]
     out: list[Token] = []
     depth, position = 0, 0
     while position < len(tokens):
