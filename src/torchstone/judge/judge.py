@@ -11,7 +11,7 @@ import sympy as sp
 
 from torchstone.judge.proof import prove
 from torchstone.judge.refute import DIGITS, Evidence, Search
-from torchstone.judge.values import UnsupportedError
+from torchstone.judge.values import UnsupportedError, is_valueless
 from torchstone.judge.verdict import Claim, Verdict
 
 _FIRST_POINTS = 16  # before a proof is tried
@@ -58,8 +58,8 @@ def judge(claim: Claim, seconds: float = 4.0) -> Verdict:
 def _judge(claim: Claim, deadline: float, evidence: Evidence) -> Verdict:
     claim = prepared(claim)
     identical = claim.relation == "=" and claim.left == claim.right
-    if any(side.has(sp.nan, sp.zoo, sp.oo, -sp.oo) and not side.has(sp.Sum) for side in (claim.left, claim.right)):
-        return Verdict("unknown", "a side has no finite value")
+    if any(is_valueless(side) and not side.has(sp.Sum) for side in (claim.left, claim.right)):
+        return Verdict("unknown", "a side is no finite real number")
     try:
         search = Search(claim, evidence)
         search.go_on(_FIRST_POINTS, _ATTEMPTS, time.monotonic() + (deadline - time.monotonic()) / 2)

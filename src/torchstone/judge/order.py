@@ -5,7 +5,7 @@ import sympy as sp
 from torchstone.judge.facts import Facts, UndeterminedError
 from torchstone.judge.reading import Reader
 from torchstone.judge.tower import Quotient, Tower
-from torchstone.judge.values import at_bits, compile_value, sign
+from torchstone.judge.values import at_bits, compile_value, is_valueless, sign
 from torchstone.judge.verdict import Claim
 
 _TANGENTS = (sp.S.Zero, sp.S.One, sp.S.NegativeOne, sp.Integer(2), sp.S.Half)
@@ -56,7 +56,7 @@ def _convex(difference: sp.Expr, symbol: sp.Symbol, tower: Tower, facts: Facts) 
         return False
     for point in _TANGENTS:
         values = [each.subs(symbol, point) for each in (slope, difference)]
-        if any(each.has(sp.nan, sp.zoo, sp.oo, sp.I) for each in values):
+        if any(is_valueless(each) for each in values):
             continue
         at_point = Reader(tower, Facts(tower))
         if not at_point.difference(values[0], sp.S.Zero).top:

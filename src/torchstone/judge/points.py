@@ -85,7 +85,9 @@ class Trial(Point):
     def _position(self, variable: Any, size: int) -> int:
         number, kind = self.number, self.space.kind(variable)
         position = sum(self.space.kind(key[0] if isinstance(key, tuple) else key) == kind for key in self.chosen)
-        if kind == "count":
+        if kind == "index" and number > 1:
+            place = number // 3 if number % 3 == 2 else _mix(number, position)  # the same for all, now and then
+        elif kind == "count":
             place = _FIRST_COUNTS[number % len(_FIRST_COUNTS)] if position == 0 else _mix(number, position) % 3
         elif number < 2:
             place = position ^ number

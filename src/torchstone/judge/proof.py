@@ -11,7 +11,7 @@ from torchstone.judge.facts import Facts, UndeterminedError
 from torchstone.judge.order import ordered
 from torchstone.judge.reading import Reader
 from torchstone.judge.tower import Poly, Quotient, TooLargeError, Tower, VanishingError
-from torchstone.judge.values import UnsupportedError
+from torchstone.judge.values import UnsupportedError, is_valueless
 from torchstone.judge.verdict import Claim
 
 _SLOTS = (24, 80)
@@ -159,7 +159,9 @@ class _Proof:
         """A sign on which a size |p| in the difference depends."""
         for generator in (*self.tower.used(difference.top), *self.tower.used(difference.bottom)):
             if generator.kind == "root" and facts.sign_of(generator.data) is None:
-                return generator.data
+                _, value = self.tower.relations[generator.index]
+                if value != generator.data:
+                    return generator.data
         return None
 
     def _finest(self, locus: Poly, facts: Facts) -> Poly:
@@ -191,7 +193,7 @@ class _Proof:
                 if symbol not in slope.free_symbols and slope != 0 and (slope.is_Rational or rest.is_Rational):
                     value = sp.expand(-rest / slope)
                     there = case.at(symbol, value, self._moved(case.facts, symbol, value))
-                    if not any(side.has(sp.nan, sp.zoo, sp.oo) for side in (there.left, there.right)):
+                    if not any(is_valueless(side) for side in (there.left, there.right)):
                         self.equal(there)
                     return
         raise UnprovenError
@@ -202,7 +204,7 @@ class _Proof:
         reader = Reader(self.tower, moved)
         for (_, strict), poly in facts.known.items():
             expression = self.tower.polynomial_expression(poly).subs(symbol, value)
-            if not expression.has(sp.nan, sp.zoo, sp.oo):
+            if not is_valueless(expression):
                 read = reader.read(expression)
                 if read.bottom.is_constant():
                     moved.add(read.top / read.bottom, strict)
@@ -293,7 +295,7 @@ class _Proof:
             if not all(value > 0 or (value == 0 and not strict) for value, strict in values):
                 continue
             sides = [side.subs(at) for side in (case.left, case.right)]
-            if any(side.has(sp.nan, sp.zoo, sp.oo, sp.I) for side in sides):
+            if any(is_valueless(side) for side in sides):
                 continue
             try:
                 if not Reader(self.tower, Facts(self.tower)).difference(*sides).top:

@@ -146,7 +146,7 @@ class Reader(Sums):
             return self.exponential(tower.multiply(generator.data, self.rational(exponent)))
         if generator is not None and generator.kind == "root":
             return self._root(generator.data, exponent / self._root_parts(generator))
-        sign = self.facts.sign_of(base)
+        sign = self.facts.sign_of(base) or self._weak_sign(base)
         base = base if sign is None else base * sign
         if exponent.denominator == 1 and (sign is not None or exponent % 2 == 0):
             return tower.power(tower.make(base, tower.one), int(exponent))
@@ -162,6 +162,13 @@ class Reader(Sums):
             else:
                 tower.relate(root, parts, base)
         return tower.power(tower.quotient(root), int(exponent * parts))
+
+    def _weak_sign(self, base: Poly) -> int | None:
+        """1 or -1 for what is never negative, or never positive: as good as a sign for |base|."""
+        for sign in (1, -1):
+            if self.facts.not_negative(self.tower.make(base * sign, self.tower.one)):
+                return sign
+        return None
 
     def _root_parts(self, root: Generator) -> int:
         """n of the root |base|**(1/n)."""
@@ -403,6 +410,12 @@ class Reader(Sums):
 
         return self.cased(node, rule)
 
+    def impulse(self, node: Any) -> Quotient:
+        """The derivative of a jump: 0 beside it."""
+        if self.facts.sign(self.read(node.args[0])) == 0:
+            raise VanishingError
+        return self.tower.number(0)
+
     def absolute(self, node: Any) -> Quotient:
         """|P| is the product of its factors' sizes."""
         return self.rational_power(self.read(node.args[0]), Fraction(1))
@@ -524,6 +537,7 @@ _RULES: dict[Any, Callable[[Reader, Any], Quotient]] = {
     sp.Max: Reader.extreme,
     sp.Min: Reader.extreme,
     sp.Heaviside: Reader.heaviside,
+    sp.DiracDelta: Reader.impulse,
     sp.Piecewise: Reader.piecewise,
     sp.KroneckerDelta: Reader.delta,
     sp.Sum: Reader.sum,

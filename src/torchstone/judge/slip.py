@@ -17,6 +17,7 @@ from torchstone.judge.values import (
     UnsupportedError,
     at_bits,
     compile_value,
+    is_valueless,
 )
 from torchstone.judge.verdict import Claim
 
@@ -77,7 +78,7 @@ def suggest(left: sp.Expr, right: sp.Expr, rebuild: Rebuild, definitions: Mappin
 def _makes_true(left: sp.Expr, change: _Change, rebuild: Rebuild, deadline: float) -> bool:
     try:
         claim = prepared(rebuild(left, change.right, change.definitions))
-        if claim.left.has(sp.nan, sp.zoo, sp.oo) or claim.right.has(sp.nan, sp.zoo, sp.oo):
+        if is_valueless(claim.left) or is_valueless(claim.right):
             return False
         if not Search(claim).survives(_POINTS, 8 * _POINTS):
             return False
@@ -140,6 +141,12 @@ def _redefined(right: sp.Expr, name: str, body: sp.Expr) -> _Change:
 
 def _is_negative(term: sp.Expr) -> bool:
     return bool(term.could_extract_minus_sign())
+
+
+def single_changes(expression: sp.Expr) -> Iterator[sp.Expr]:
+    """Every expression that differs from this one by one slip: a sign, a factor, an exponent, an index, a name."""
+    names = _names(expression, expression, Claim(expression, expression))
+    return (edit.whole for edit in _edits(expression, names))
 
 
 # Changes of one part --------------------------------------------------------------------------------------------------

@@ -68,6 +68,7 @@ class Sums:
         return total
 
     def _symbolic(self, body: sp.Expr, index: sp.Symbol, high: sp.Expr, plus: bool) -> Quotient:
+        body = _unshadowed(body, index)
         body = body.replace(sp.KroneckerDelta, lambda *sides: _alone(sides, index))
         for delta in sorted(body.atoms(sp.KroneckerDelta), key=sp.default_sort_key):
             other = {delta.args[0], delta.args[1]} - {index}
@@ -202,6 +203,13 @@ class Sums:
                 value = self.exponential(tower.multiply(self.read(high), logarithm))
                 result = tower.multiply(result, tower.power(value, direction))
         return result
+
+
+def _unshadowed(body: sp.Expr, index: sp.Symbol) -> sp.Expr:
+    """The body with another name for an inner index that is called the same."""
+    inner = {each for each in body.atoms(sp.Sum, sp.Product) if index in each.bound_symbols}
+    other = sp.Symbol(f"{index}'", integer=True)
+    return body.xreplace({each: each.xreplace({index: other}) for each in inner}) if inner else body
 
 
 def _alone(sides: tuple[sp.Expr, ...], index: sp.Symbol) -> sp.Expr:

@@ -456,6 +456,11 @@ _BUILDERS: Mapping[Any, Callable[[_Compiler, Any], Code]] = {
 }
 
 
+def is_valueless(expression: sp.Basic) -> bool:
+    """Whether SymPy has found that an expression is infinite, undefined or not real."""
+    return bool(expression.has(sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I, sp.AccumBounds))
+
+
 def at_bits(bits: int, code: Code, point: Point) -> Any:
     """The value with balls of so many bits."""
     before, ctx.prec = ctx.prec, bits
