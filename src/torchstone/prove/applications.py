@@ -14,7 +14,7 @@ from torchstone.prove.shapes import (
     brackets_of,
     holds_bare,
     is_derivative,
-    plain_name,
+    label_of,
     said_plainly,
     walk,
 )
@@ -173,18 +173,18 @@ def _head(reader: Reader, item: tree.Node, after: tuple[tree.Node, ...]) -> Head
         return Head(item.name, item.at)
     if not isinstance(item, tree.Scripted) or not isinstance(item.base, tree.Name):
         return None
-    base, superscript = item.base, item.superscript
-    if base.style != "function" and item.subscript is not None and base.name not in OF_VECTORS:
-        # f_1 is a name of its own.
-        base = tree.Name(base.at, plain_name(tree.Scripted(base.at, base, item.subscript)))
-        plainly = superscript is None and not item.primes
-        return Head(base.name, item.at) if plainly and _begins_call(reader, base, after) else None
+    base, subscript, superscript = item.base, item.subscript, item.superscript
+    if base.style != "function" and subscript is not None and base.name not in OF_VECTORS:
+        # f_1 is a name of its own, unless it is a vector's component.
+        if base.name in reader.scope.letters.vectors:
+            return None
+        base, subscript = tree.Name(base.at, label_of(item) or base.name), None
     if not _begins_call(reader, base, after):
         return None
     if order := _order(superscript):
-        return Head(base.name, item.at, item.subscript, primes=order)
+        return Head(base.name, item.at, subscript, primes=order)
     inverse = _is_minus_one(superscript)
-    return Head(base.name, item.at, item.subscript, None if inverse else superscript, inverse, item.primes)
+    return Head(base.name, item.at, subscript, None if inverse else superscript, inverse, item.primes)
 
 
 def _begins_call(reader: Reader, name: tree.Name, after: tuple[tree.Node, ...]) -> bool:

@@ -99,7 +99,7 @@ def _by_recurrence(
         raise tree.LatexError("more than one component of a recurrence stands on this side", expansion.at)
     (index,) = latest
     if others:
-        return expansion.of(_unrolled(a, recurrence, base, index)), b, ""
+        return _unrolled_to(expansion, expansion.of(_unrolled(a, recurrence, base, index)), b), b, ""
     (symbol,) = index.free_symbols
     closed = _solved_for(a, b, base[index])
     if closed is None:
@@ -113,6 +113,16 @@ def _by_recurrence(
     before = {base[number]: put(closed, {symbol: number}) for number in _numbers(step, base)}
     note = f"by induction over {plain(symbol)}"
     return _without_last(step.xreplace(before), symbol), _without_last(closed, symbol), note
+
+
+def _unrolled_to(expansion: Expansion, a: sp.Expr, b: sp.Expr) -> sp.Expr:
+    """A side with every later component of a recurrence traced back to those that the other side holds."""
+    for definition in expansion.scope.definitions.values():
+        base = sp.IndexedBase(definition.name)
+        for number in _numbers(a, base) if definition.recursive else ():
+            if any((number - other).is_positive for other in _numbers(b, base)):
+                a = expansion.of(_unrolled(a, definition, base, number))
+    return a
 
 
 def _numbers(e: sp.Expr, base: sp.IndexedBase) -> set[sp.Expr]:

@@ -20,7 +20,9 @@ from torchstone.prove.shapes import (
     is_label,
     is_plain_call,
     is_symbol,
+    label_of,
     names_in,
+    plain_name,
     transposed_name,
     walk,
     without_places,
@@ -71,6 +73,7 @@ class Letters:
             self._see(statement)
         for statement in listed:
             self._see_sizes(statement)
+            self._see_indices(statement)
 
     def is_function(self, name: str) -> bool:
         """Whether a name that nothing is known of is called: f(x), and never a factor by itself."""
@@ -117,6 +120,13 @@ class Letters:
         if node is not None:
             look(self, node)
 
+    def _see_group(self, node: tree.Group) -> None:
+        match node:
+            case tree.Group(bracket="||", parts=(tree.Name(name=name),)):
+                self.vectors.add(name)
+            case _:
+                self._see_parts(node)
+
     def _see_parts(self, node: tree.Node) -> None:
         for child in children(node):
             self._see(child)
@@ -162,6 +172,8 @@ class Letters:
         if statement.relations[:1] != ("=",) or not isinstance(left, tree.Row) or len(left.items) != 2:
             return
         name, brackets = left.items
+        if isinstance(name, tree.Scripted) and is_symbol(name):
+            name = tree.Name(name.at, plain_name(name))
         if not isinstance(name, tree.Name) or name.style == "function":
             return
         if isinstance(brackets, tree.Scripted) and isinstance(brackets.base, tree.Group) and brackets.subscript:
@@ -255,8 +267,13 @@ class Letters:
                 self._see_expectation(group)
                 continue
             name = item.base if isinstance(item, tree.Scripted) and item.subscript is None else item
-            if group is None or not isinstance(name, tree.Name) or name.style == "function":
+            if isinstance(item, tree.Scripted) and isinstance(item.base, tree.Name) and item.subscript is not None:
+                # f_1 is a name of its own.
+                name = tree.Name(item.at, label_of(item) or "", item.base.style)
+            if group is None or not isinstance(name, tree.Name) or name.style == "function" or not name.name:
                 continue
+            if isinstance(item, tree.Scripted) and item.primes:
+                self.primed.add(name.name)
             self.called.setdefault(name.name, []).append(group.parts)
             if (name.name in OF_VECTORS or name.name in self.of_vectors) and len(group.parts) == 1:
                 match group.parts[0]:
@@ -267,6 +284,14 @@ class Letters:
         match group.parts:
             case (tree.Name(name=name) | tree.Scripted(base=tree.Name(name=name)),):
                 self.random.add(name)
+
+    def _see_indices(self, statement: tree.Statement) -> None:
+        """The c of z_c, where z is a vector and c no label."""
+        for each in walk(statement):
+            match each:
+                case tree.Scripted(base=tree.Name(name=name), subscript=tree.Name(name=index, style="letter")):
+                    if name in self.vectors and name not in self.bare and len(index) == 1:
+                        self.indices.add(index)
 
     def _see_sizes(self, node: tree.Node) -> None:
         uppers: dict[str, tree.Node] = {}
@@ -286,6 +311,7 @@ _LOOKS: Mapping[type, Callable[[Letters, Any], None]] = {
     tree.Scripted: Letters._see_scripted,
     tree.Name: Letters._see_name,
     tree.Row: Letters._see_row,
+    tree.Group: Letters._see_group,
     tree.Fraction: Letters._see_fraction,
     tree.Big: Letters._see_big,
     tree.Sum: Letters._see_sum,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TypeGuard
 
 from torchstone.prove import tree
@@ -103,6 +103,14 @@ def plain_name(node: tree.Node) -> str:
         case tree.Sum(terms=terms):
             return "".join(("" if not n and sign == "+" else sign) + plain_name(x) for n, (sign, x) in enumerate(terms))
     raise tree.LatexError("this subscript is not read", node.at)
+
+
+def label_of(node: tree.Scripted) -> str | None:
+    """The name of a symbol with its subscript; None where that is no name."""
+    try:
+        return plain_name(replace(node, superscript=None, primes=0))
+    except tree.LatexError:
+        return None
 
 
 def is_label(superscript: tree.Node | None) -> TypeGuard[tree.Name]:
