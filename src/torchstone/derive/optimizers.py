@@ -17,12 +17,26 @@ t = sp.Symbol("t", integer=True, positive=True)
 
 @dataclass(frozen=True)
 class Buffer:
-    """A state variable that is a weighted sum of all gradients so far."""
+    """A variable that an update rule keeps, what it starts from, and what it is after so many steps."""
 
-    state: sp.Symbol
-    decay: sp.Symbol
-    weight: sp.Expr
-    power: int = 1  # of the gradient
+    symbol: sp.Symbol
+    start: sp.Expr
+    closed: Callable[[sp.Expr], sp.Expr]
+    because: str  # how the sum takes up the new gradient
+
+    @property
+    def name(self) -> sp.IndexedBase:
+        """The variable as a sequence: m[1], m[2], ..."""
+        return sp.IndexedBase(self.symbol.name)
+
+
+def average(symbol: sp.Symbol, decay: sp.Symbol, weight: sp.Expr, power: int = 1) -> Buffer:
+    """A buffer that is weight * sum of decay^(t - i) g_i^power."""
+
+    def closed(last: sp.Expr) -> sp.Expr:
+        return weight * sp.Sum(decay ** (last - i) * g[i] ** power, (i, 1, last))
+
+    return Buffer(symbol, sp.S.Zero, closed, f"{decay} goes into it, and the new gradient is its last term")
 
 
 def recurrence(rule: UpdateRule, state: sp.Symbol, settings: Mapping[sp.Symbol, sp.Basic]) -> sp.Expr:
@@ -45,55 +59,47 @@ def plain_settings(rule: UpdateRule) -> dict[sp.Symbol, sp.Basic]:
 
 
 def unroll(writing: Writing, rule: UpdateRule, buffer: Buffer) -> sp.Expr:
-    """Write the proof that a buffer is weight * sum of decay^(t - i) g_i^power, by induction; give the sum."""
-    name, symbol = sp.IndexedBase(buffer.state.name), buffer.state
+    """Write the proof, by induction, of what a buffer is after t steps; give that."""
+    name, symbol, closed = buffer.name, buffer.symbol, buffer.closed
     new = recurrence(rule, symbol, plain_settings(rule))
 
     def after(before: sp.Expr, step: sp.Expr) -> sp.Expr:
         return new.subs(rule.step, step).xreplace({symbol: before, rule.gradient: g[step]})
 
-    def closed(last: sp.Expr) -> sp.Expr:
-        return buffer.weight * sp.Sum(buffer.decay ** (last - i) * g[i] ** buffer.power, (i, 1, last))
-
     one, following = sp.Integer(1), n + 1
-    start = sp.Eq(name[1], after(sp.S.Zero, one), evaluate=False)
-    lines = writing.chain(f"{symbol} after the first step", name[1], [start])
-    lines.then(after(sp.S.Zero, one), "definition", f"{symbol} starts at 0").then(closed(one), "sum", "of one term")
+    writing.chain(f"The update of {symbol}").equation(name[t], after(name[t - 1], t), "given", f"in {rule.title}")
+    first = writing.chain(
+        f"{symbol} after the first step", name[1], [sp.Eq(name[1], after(buffer.start, one), evaluate=False)]
+    )
+    first.then(after(buffer.start, one), "definition", f"{symbol} starts at {buffer.start}")
+    first.then(closed(one), "sum", "of one term")
     step = sp.Eq(name[following], after(name[n], following), evaluate=False)
     hypothesis = sp.Eq(name[n], closed(n), evaluate=False)
-    lines = writing.chain(f"{symbol}: from one step to the next", name[following], [step, hypothesis])
-    lines.then(after(name[n], following), "definition", f"the update of {symbol}")
-    lines.then(after(closed(n), following), "induction", "the sum holds after n steps")
-    lines.then(closed(following), "sum", f"{buffer.decay} goes into it, and the new gradient is its last term")
-    lines = writing.chain(f"{symbol} after t steps", name[t], [sp.Eq(name[t], closed(t), evaluate=False)])
-    lines.then(closed(t), "induction", "it holds after the first step, and from each step to the next")
+    next_ = writing.chain(f"{symbol}: from one step to the next", name[following], [step, hypothesis])
+    next_.then(after(name[n], following), "definition", f"the update of {symbol}")
+    next_.then(after(closed(n), following), "substitution", "what is to be shown, after n steps")
+    next_.then(closed(following), "sum", buffer.because)
+    result = writing.chain(f"{symbol} after t steps", name[t], rests_on=(first, next_))
+    result.then(closed(t), "induction", "it holds after the first step, and from each step to the next")
     return closed(t)
 
 
 def gradient_descent(writing: Writing, rule: UpdateRule) -> None:
     """p_t = p_0 - lr times the sum of the gradients."""
     lr = next(entry.symbol for entry in rule.hyper if entry.name == "lr")
-    p, start = sp.IndexedBase("p"), sp.Symbol("p_0", real=True)
-    new = recurrence(rule, rule.parameter, plain_settings(rule))
+    start = sp.Symbol("p_0", real=True)
 
     def closed(last: sp.Expr) -> sp.Expr:
         return start - lr * sp.Sum(g[i], (i, 1, last))
 
-    def after(before: sp.Expr, step: sp.Expr) -> sp.Expr:
-        return new.xreplace({rule.parameter: before, rule.gradient: g[step]})
-
-    step = sp.Eq(p[n + 1], after(p[n], n + 1), evaluate=False)
-    lines = writing.chain("From one step to the next", p[n + 1], [step, sp.Eq(p[n], closed(n), evaluate=False)])
-    lines.then(after(p[n], n + 1), "definition", "the update of p")
-    lines.then(after(closed(n), n + 1), "induction", "the sum holds after n steps; after none it is empty")
-    lines.then(closed(n + 1), "sum", "the new gradient is its last term")
+    unroll(writing, rule, Buffer(rule.parameter, start, closed, "the new gradient is its last term"))
 
 
 def momentum(writing: Writing, rule: UpdateRule) -> None:
     """b_t = sum of mu^(t - i) g_i."""
     rate = next(entry.symbol for entry in rule.hyper if entry.name == "momentum")
     writing.domains[rate] = sp.Interval.open(0, 1)
-    unroll(writing, rule, Buffer(rule.state[0].symbol, rate, sp.S.One))
+    unroll(writing, rule, average(rule.state[0].symbol, rate, sp.S.One))
 
 
 def adam(writing: Writing, rule: UpdateRule) -> None:
@@ -103,7 +109,7 @@ def adam(writing: Writing, rule: UpdateRule) -> None:
         symbol, name = sp.Symbol(state, real=True), sp.IndexedBase(state)
         rate = next(entry.symbol for entry in rule.hyper if entry.name == decay)
         writing.domains[rate] = sp.Interval.open(0, 1)
-        closed = unroll(writing, rule, Buffer(symbol, rate, 1 - rate, power))
+        closed = unroll(writing, rule, average(symbol, rate, 1 - rate, power))
         where = [sp.Eq(name[t], closed, evaluate=False)]
         moment, terms = E(sp.Symbol("g", real=True) ** power), (i, 1, t)
         lines = writing.chain(f"The expectation of {state}", E(name[t]), where)
@@ -118,7 +124,7 @@ def adam(writing: Writing, rule: UpdateRule) -> None:
             "geometric sum",
             "1 + b + ... + b^(t-1) = (1 - b^t)/(1 - b)",
         )
-        lines.then(moment * (1 - rate**t), "cancel")
+        lines.then(moment * (1 - rate**t), "cancel", "(a c)/(b c) = a/b")
         corrected = equations[f"{state}_hat"].subs(plain_settings(rule)).subs(symbol, name[t])
         final = writing.chain(f"The expectation of {state}_hat", E(corrected), where)
         final.then(corrected.subs(name[t], E(name[t])), "expectation", "it is linear")

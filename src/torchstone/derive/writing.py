@@ -11,6 +11,7 @@ from torchstone.definitions.calculus import RULES, D, apply, inner, outer, sift
 from torchstone.derive.algebra import IDENTITIES, extended, place, renamed
 from torchstone.derive.derivation import Chain, Derivation, Step
 from torchstone.derive.meaning import Meaning
+from torchstone.judge import Verdict
 
 # Rules that leave derivatives of parts behind come one at a time; the others finish a part, wherever it stands.
 _STRUCTURAL = ("sum", "sum over classes", "piecewise", "factor", "quotient", "product")
@@ -37,6 +38,7 @@ class Lines:
     heading: str
     left: sp.Basic | None
     where: tuple[sp.Basic, ...] = ()  # definitions that hold in this chain alone: Eq(weight, 1)
+    rests_on: "tuple[Lines, ...]" = ()  # the chains that prove a line "induction": the first case, and the next one
     steps: list[Step] = field(default_factory=list)
 
     @property
@@ -158,9 +160,15 @@ class Writing:
         self.given.append(sp.Eq(left, right, evaluate=False))
         return left
 
-    def chain(self, heading: str, left: sp.Basic | None = None, where: Iterable[sp.Basic] = ()) -> Lines:
+    def chain(
+        self,
+        heading: str,
+        left: sp.Basic | None = None,
+        where: Iterable[sp.Basic] = (),
+        rests_on: tuple[Lines, ...] = (),
+    ) -> Lines:
         """Begin a chain: from `left`, or of equations."""
-        self.chains.append(Lines(heading, left, tuple(where)))
+        self.chains.append(Lines(heading, left, tuple(where), rests_on))
         return self.chains[-1]
 
     def symbols(self) -> set[sp.Basic]:
@@ -171,22 +179,28 @@ class Writing:
 
     def done(self) -> Derivation:
         """The derivation, with the judge's verdict on every line."""
+        done: dict[int, Chain] = {}
+        for lines in self.chains:
+            before = [done[id(each)] for each in lines.rests_on]
+            done[id(lines)] = _judged(lines, Meaning([*self.given, *lines.where], self.domains), before)
         return Derivation(
             name=self.name,
             title=self.title,
-            chains=tuple(_judged(lines, Meaning([*self.given, *lines.where], self.domains)) for lines in self.chains),
+            chains=tuple(done.values()),
             given=tuple(self.given),
             domains=tuple((symbol, domain) for symbol, domain in self.domains.items() if symbol in self.symbols()),
             references=tuple(self.references),
         )
 
 
-def _judged(lines: Lines, meaning: Meaning) -> Chain:
+def _judged(lines: Lines, meaning: Meaning, rests_on: Iterable[Chain]) -> Chain:
     steps: list[Step] = []
     before = lines.left
     for step in lines.steps:
         if step.rule in ("given", "convention"):
             verdict = None
+        elif step.rule == "induction":
+            verdict = _by_induction(rests_on)
         elif before is None:
             verdict = meaning.of_equation(step.expression)
         else:
@@ -194,3 +208,10 @@ def _judged(lines: Lines, meaning: Meaning) -> Chain:
         steps.append(Step(step.expression, step.rule, step.because, verdict))
         before = None if lines.left is None else step.expression
     return Chain(lines.heading, lines.left, tuple(steps))
+
+
+def _by_induction(cases: Iterable[Chain]) -> Verdict:
+    outcomes = [step.verdict.outcome for chain in cases for step in chain.steps if step.verdict]
+    if outcomes and all(outcome == "proven" for outcome in outcomes):
+        return Verdict("proven", "by induction: the first step and the next one are proven")
+    return Verdict("unknown", "by induction, from steps that are not all proven")
