@@ -121,6 +121,9 @@ def test_how_a_line_is_read(lines, kind, shown):
         ([r"m_t = \beta m_{t-1} + g_t", r"m_0 = 0", r"m_1 = g_1"], "ddc"),
         ([r"y = \sigma(x)", r"y \in (0, 1)"], "dcc"),
         ([r"f'(x) = 3x", r"y = f(x^2)"], "dd"),
+        ([r"2x + 3 = u", r"u = 3 + 2x"], "dc"),
+        ([r"\log\frac{p}{1-p} = wx + b", r"p = \sigma(wx + b)"], "dc"),
+        ([r"y^2 = x", r"2y \frac{dy}{dx} = 1"], "dc"),
     ],
 )
 def test_what_defines_and_what_claims(lines, kinds):
@@ -161,6 +164,13 @@ def test_what_defines_and_what_claims(lines, kinds):
         ([r"m_0 = 0", r"m_t = \beta m_{t-1} + g_t", r"m_2 = g_1 + \beta g_2"], False),
         ([r"w_{t+1} = w_t - 2\eta w_t", r"w_t = (1 - 2\eta)^t w_0"], True),
         ([r"w_{t+1} = w_t - 2\eta w_t", r"w_t = (1 - \eta)^t w_0"], False),
+        ([r"v_{t+1} = \mu v_t + g_t", r"w_{t+1} = w_t - v_{t+1}", r"w_{t+1} = w_t - \mu v_t - g_t"], True),
+        ([r"S = \sum_{i=1}^n \sum_{j=1}^n x_i x_j", r"\frac{\partial S}{\partial x_k} = 2\sum_{i=1}^n x_i"], True),
+        ([r"S = \sum_{i=1}^n \sum_{j=1}^n x_i x_j", r"\frac{\partial S}{\partial x_k} = \sum_{i=1}^n x_i"], False),
+        # Definitions from either end
+        ([r"\log\frac{p}{1-p} = wx + b", r"p = \sigma(wx + b)"], True),
+        ([r"\log\frac{p}{1-p} = wx + b", r"p = \sigma(-wx - b)"], False),
+        ([r"y^2 = x", r"2y \frac{dy}{dx} = 1"], True),
         # Conditions and kinks
         ([r"f(x) = |x|", r"f'(x) = \begin{cases} 1 & x \ge 0 \\ -1 & x < 0 \end{cases}"], True),
         ([r"\sqrt{x^2} = x, \quad x > 0"], True),
@@ -230,6 +240,12 @@ def test_a_new_heading_inherits_softly():
     assert read(r"y = \tanh(x)", r"y = 3", scope=above.child())[0].kind == "definition"
     with pytest.raises(LatexError, match="nothing stands before it"):
         read(r"= 3", scope=above.child())
+
+
+def test_a_symbol_may_be_explained_below():
+    first, second = read(r"\tanh(s) = \frac{(1 + e^x)^2 - 1}{(1 + e^x)^2 + 1}", r"s = \ln(1 + e^x)")
+    assert judge(first.claim).outcome in ("proven", "agrees")
+    assert second.kind == "definition"
 
 
 def test_a_sentence_defines_what_nothing_else_does():

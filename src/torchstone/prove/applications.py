@@ -300,7 +300,7 @@ def _known_call(reader: Reader, head: Head, arguments: list[sp.Expr]) -> sp.Expr
     name, known = head.name, KNOWN[head.name]
     vector = next((each for each in arguments if isinstance(each, sp.IndexedBase)), None)
     if vector is not None:
-        raise tree.LatexError(f"{name} takes numbers, and {vector} is a vector here", head.at)
+        raise tree.LatexError(f"{name} takes numbers, and {vector} is a vector here: write {name}({vector}_i)", head.at)
     if known.arguments != (0,) and len(arguments) not in known.arguments:
         raise tree.LatexError(f"{name} takes {known.arguments[0]} argument, not {len(arguments)}", head.at)
     if name in ("log", "lg") and head.subscript is not None:

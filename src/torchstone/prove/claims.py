@@ -11,7 +11,7 @@ from torchstone.judge import Claim
 from torchstone.judge.verdict import Relation
 from torchstone.prove import tree
 from torchstone.prove.expansion import Expansion
-from torchstone.prove.indices import put, with_plain_bounds
+from torchstone.prove.indices import opened, put, with_plain_bounds
 from torchstone.prove.slopes import alike
 from torchstone.prove.written import Inverse, plain
 
@@ -148,10 +148,10 @@ def _without_last(e: sp.Expr, symbol: sp.Expr) -> sp.Expr:
     """Sums up to t as sums up to t - 1, and their last term."""
 
     def split(each: sp.Sum) -> sp.Expr:
-        index, first, last = each.limits[0]
+        body, index, first, last = opened(each)
         if last != symbol:
             return each
-        return sp.Sum(each.function, (index, first, last - 1)) + put(each.function, {index: last})
+        return sp.Sum(body, (index, first, last - 1)) + put(body, {index: last})
 
     return e.replace(lambda each: isinstance(each, sp.Sum), split)
 
@@ -159,7 +159,7 @@ def _without_last(e: sp.Expr, symbol: sp.Expr) -> sp.Expr:
 def _with_sizes(a: sp.Expr, b: sp.Expr) -> tuple[sp.Expr, sp.Expr, str]:
     """Where one side has a sum over z of any size and the other z_1 and z_2 by themselves: a sum over those."""
     sums = a.atoms(sp.Sum) | b.atoms(sp.Sum)
-    uppers = {each.limits[0][2] for each in sums if each.limits[0][2].is_Symbol}
+    uppers = {limits[2] for each in sums for limits in each.limits if limits[2].is_Symbol}
     if len(uppers) != 1 or (a.has(sp.Sum) and b.has(sp.Sum)):
         return a, b, ""
     plain_side = b if a.has(sp.Sum) else a

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import sympy as sp
+from sympy.core.function import AppliedUndef
 
 from torchstone.prove import solving, targets, tree
+from torchstone.prove.expansion import Expansion
 from torchstone.prove.functions import KNOWN, is_known
+from torchstone.prove.indices import opened
 from torchstone.prove.meaning import Reader
 from torchstone.prove.shapes import is_dots
-from torchstone.prove.written import Mean, Slope, plain
+from torchstone.prove.written import Mean, Prime, Slope, plain
 
 if TYPE_CHECKING:
     from torchstone.prove.scope import Definition, Scope
@@ -33,6 +37,8 @@ def _define(
     node = statement.sides[0]
     assert node is not None
     definition = targets.defined_by(node, left, right, line)
+    if definition is None and statement.relations == ("=",):
+        return _define_right(scope, statement, left, right, line) or _define_by_equation(scope, left, right, line)
     if definition is None or (isinstance(left, Mean) and _is_worked_out(scope, left)):
         return None
     conditions = [each for each in statement.conditions if not targets.is_range(each)]
@@ -93,6 +99,50 @@ def _define_slope(scope: Scope, left: Slope, right: sp.Expr) -> tuple[str, str] 
     return _said(left, right), ""
 
 
+def _is_new(scope: Scope, name: str) -> bool:
+    """Whether a name has not come up at all."""
+    reached = any(name in scope.reach(known.body) for known in scope.definitions.values())
+    return name not in scope.definitions and name not in scope.used and not reached
+
+
+def _define_right(
+    scope: Scope, statement: tree.Statement, left: sp.Expr, right: sp.Expr, line: int
+) -> tuple[str, str] | None:
+    """2*x + 3 = u, of a u that has not come up before."""
+    node = statement.sides[1]
+    if node is None or not isinstance(right, sp.Symbol) or right.is_integer or not _is_new(scope, right.name):
+        return None
+    definition = targets.defined_by(node, right, left, line)
+    if definition is None or definition.special or right.name in scope.reach(left) or not left.free_symbols:
+        return None
+    scope.settled(left, node.at)
+    scope.learn(definition)
+    return _said(left, right), ""
+
+
+def _define_by_equation(scope: Scope, left: sp.Expr, right: sp.Expr, line: int) -> tuple[str, str] | None:
+    """log(p/(1 - p)) = w*x + b, of a p that nothing is known of: no identity, but what p is."""
+    from torchstone.prove.scope import Definition
+
+    symbols = [symbol for symbol in left.free_symbols if not symbol.is_integer]
+    if (
+        len(symbols) != 1
+        or not isinstance(symbols[0], sp.Symbol)
+        or left.has(AppliedUndef, Slope, Prime, sp.Sum, sp.Product)
+    ):
+        return None
+    (symbol,) = symbols
+    others = {str(each) for each in scope.settled(right).free_symbols}
+    new = _is_new(scope, symbol.name) and {str(root) for root in scope.roots(symbol.name)} <= others
+    if not new or not others or symbol.name in others or symbol.name in scope.reach(right):
+        return None
+    solution = solving.solved(Expansion(scope).of(left, frozenset([symbol.name])), symbol, right)
+    if solution is None:
+        return None
+    scope.learn(Definition(symbol.name, solution, line))
+    return _said(left, right), f"{symbol} = {plain(solution)}"
+
+
 def _define_by_cases(
     scope: Scope, definition: Definition, conditions: list[tree.Statement], said: str
 ) -> tuple[str, str] | None:
@@ -132,14 +182,27 @@ def define_vector(scope: Scope, name: str, parts: tuple[tree.Node, ...], line: i
 def _remember_weights(scope: Scope, right: sp.Expr) -> None:
     """In sum_i y_i log p_i the y_i are weights: targets, one-hot or probabilities, that sum to 1."""
     for each in right.atoms(sp.Sum):
-        index, first, last = each.limits[0]
-        factors = sp.Mul.make_args(each.function)
+        body, index, first, last = opened(each)
+        factors = sp.Mul.make_args(body)
         logarithms = [factor for factor in factors if factor.atoms(sp.log)]
         for factor in factors:
             weighs = isinstance(factor, sp.Indexed) and factor.indices == (index,) and len(logarithms) == 1
             if weighs and not scope.has_meaning(factor) and not logarithms[0].has(factor.base):
                 total = sp.Sum(factor, (index, first, scope.settled(last)))
                 scope.weights[str(factor.base)] = sp.Eq(total, 1)
+
+
+def look_ahead(scope: Scope, left: sp.Expr, right: sp.Expr) -> None:
+    """Learn what a symbol stands for that a later line defines ("where s = ..."), if it comes up for the first time."""
+    for name in sorted(scope.reach(left, deep=False) | scope.reach(right, deep=False)):
+        if not _is_new(scope, name):
+            continue
+        for statement in scope.later:
+            node, other = statement.sides[:2]
+            if node is not None and other is not None and targets.name_on_the_left(statement) == name:
+                reader = Reader(scope)
+                with contextlib.suppress(tree.LatexError):
+                    hear(scope, node, reader.value(node), reader.value(other), 0)
 
 
 def hear(scope: Scope, node: tree.Node, left: sp.Expr, right: sp.Expr, line: int) -> None:

@@ -10,7 +10,7 @@ import sympy as sp
 
 from torchstone.prove import tree
 from torchstone.prove.functions import KNOWN, NUMBERS_OF_VECTORS, OF_VECTORS, Terms
-from torchstone.prove.indices import collapsed, component, finite, put, with_other_bounds
+from torchstone.prove.indices import collapsed, component, finite, opened, put, with_other_bounds
 from torchstone.prove.slopes import agree, kinks, unknown_derivative
 from torchstone.prove.written import At, Component, Inverse, Lim, Mean, Prime, Slope, plain
 
@@ -232,7 +232,8 @@ class Expansion:
         if isinstance(e, sp.Add):
             return sp.Add(*map(self._mean, e.args))
         if isinstance(e, sp.Sum):
-            return sp.Sum(self._mean(e.function), *e.limits)
+            body, *limits = opened(e)
+            return sp.Sum(self._mean(body), limits)
         if isinstance(e, sp.Mul):
             fixed = [f for f in e.args if not any(_name_of(a) in random for a in f.atoms(sp.Symbol, sp.Indexed))]
             rest = sp.Mul(*(f for f in e.args if f not in fixed))
@@ -260,9 +261,9 @@ class Expansion:
         return sp.IndexedBase(name)[numbers[0]]
 
     def _summed(self, e: sp.Sum, keep: Names) -> sp.Expr:
-        (index, first, last), *_ = e.limits
+        body, index, first, last = opened(e)
         first, last = self.of(first, keep), self.of(last, keep)
-        inner = self.of(e.function, keep | {str(index)})
+        inner = self.of(body, keep | {str(index)})
         return self._once_more(finite(type(e)(inner, (index, first, last))), keep)
 
     # Derivatives

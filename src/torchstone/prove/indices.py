@@ -13,6 +13,12 @@ _MOST_TERMS = 64
 Values = Mapping[sp.Basic, sp.Basic]
 
 
+def opened(e: sp.Sum) -> tuple[sp.Expr, sp.Symbol, sp.Expr, sp.Expr]:
+    """A sum's body, index, beginning and end; of a sum of sums, which SymPy keeps as one, those of the outer one."""
+    index, first, last = e.limits[-1]
+    return (e.function if len(e.limits) == 1 else type(e)(e.function, *e.limits[:-1])), index, first, last
+
+
 def put(e: sp.Basic, values: Values) -> sp.Basic:
     """Values for symbols, all at once. A sum's index that a value holds too gets another name.
 
@@ -30,9 +36,9 @@ def put(e: sp.Basic, values: Values) -> sp.Basic:
 
 
 def _put_in_sum(e: sp.Sum, values: Values) -> sp.Expr:
-    index, first, last = e.limits[0]
+    body, index, first, last = opened(e)
     inner = {symbol: value for symbol, value in values.items() if symbol != index}
-    body, taken = e.function, {symbol for value in inner.values() for symbol in value.free_symbols}
+    taken = {symbol for value in inner.values() for symbol in value.free_symbols}
     while index in taken:
         fresh = sp.Symbol(f"{index.name}_", integer=True)
         body, index = put(body, {index: fresh}), fresh
@@ -64,10 +70,10 @@ def component(vector: sp.Expr, indices: tuple[sp.Expr, ...]) -> sp.Expr:
 
 def finite(e: sp.Sum) -> sp.Expr:
     """A sum or product with few terms, written out."""
-    (index, first, last), *_ = e.limits
+    body, index, first, last = opened(e)
     if not (first.is_Integer and last.is_Integer and last - first < _MOST_TERMS):
         return e
-    terms = [put(e.function, {index: sp.Integer(n)}) for n in range(int(first), int(last) + 1)]
+    terms = [put(body, {index: sp.Integer(n)}) for n in range(int(first), int(last) + 1)]
     return sp.Add(*terms) if isinstance(e, sp.Sum) else sp.Mul(*terms)
 
 
@@ -75,32 +81,33 @@ def with_other_bounds(e: sp.Expr, taken: set[sp.Symbol]) -> sp.Expr:
     """Sums over indices that are none of those taken: in d/dz_j of a sum over j, the two j's are not the same."""
 
     def renamed(each: sp.Sum) -> sp.Expr:
-        index, first, last = each.limits[0]
-        if index not in taken:
-            return each
-        fresh = sp.Symbol(f"{index.name}_", integer=True)
-        return type(each)(put(each.function, {index: fresh}), (fresh, first, last))
+        body, index, first, last = opened(each)
+        if index in taken:
+            fresh = sp.Symbol(f"{index.name}_", integer=True)
+            body, index = put(body, {index: fresh}), fresh
+        return type(each)(with_other_bounds(body, taken), (index, first, last))
 
     return e.replace(lambda each: isinstance(each, sp.Sum | sp.Product), renamed)
 
 
 def collapsed(e: sp.Expr) -> sp.Expr:
     """Sums of what holds a Kronecker delta in their index: one term each. An index lies in its range."""
-    return e.replace(lambda each: isinstance(each, sp.Sum), _collapsed_sum)
-
-
-def _collapsed_sum(e: sp.Sum) -> sp.Expr:
-    if not e.function.has(sp.KroneckerDelta) or len(e.limits) != 1:
+    if not e.has(sp.KroneckerDelta) or not e.has(sp.Sum):
         return e
-    index, first, last = e.limits[0]
+    if not isinstance(e, sp.Sum):
+        return e.func(*map(collapsed, e.args))
+    body, index, first, last = opened(e)
     found: list[sp.Expr] = []
-    for term in sp.Add.make_args(sp.expand_mul(e.function)):
-        delta = next((d for d in sp.Mul.make_args(term) if isinstance(d, sp.KroneckerDelta) and index in d.args), None)
-        if delta is None:
-            found.append(sp.Sum(term, (index, first, last)))
+    for term in sp.Add.make_args(sp.expand_mul(collapsed(body))):
+        deltas = [factor for factor in sp.Mul.make_args(term) if isinstance(factor, sp.KroneckerDelta)]
+        own = next((delta for delta in deltas if index in delta.args), None)
+        if own is not None:
+            other = own.args[0] if own.args[1] == index else own.args[1]
+            found.append(put(term / own, {index: other}))
         else:
-            other = delta.args[0] if delta.args[1] == index else delta.args[1]
-            found.append(put(term / delta, {index: other}))
+            # Those of other indices go in front, where a sum around this one finds them.
+            outside = sp.Mul(*deltas)
+            found.append(outside * sp.Sum(term / outside, (index, first, last)))
     return sp.Add(*found)
 
 
@@ -114,18 +121,17 @@ def with_plain_bounds(a: sp.Expr, b: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
 def _renamed(e: sp.Basic, names: list[str]) -> sp.Basic:
     if not e.args or not e.has(sp.Sum, sp.Product):
         return e
-    inner = [_renamed(argument, names) for argument in e.args]
-    if not isinstance(e, sp.Sum | sp.Product) or len(e.limits) != 1:
-        return e.func(*inner)
-    index, first, last = inner[1]
-    height = _height(inner[0])
-    if height >= len(names):
-        return e.func(*inner)
-    fresh = sp.Symbol(names[height], integer=True)
-    return e.func(put(inner[0], {index: fresh}), (fresh, first, last))
+    if not isinstance(e, sp.Sum | sp.Product):
+        return e.func(*(_renamed(argument, names) for argument in e.args))
+    body, index, first, last = opened(e)
+    body, height = _renamed(body, names), _height(body)
+    if height < len(names):
+        fresh = sp.Symbol(names[height], integer=True)
+        body, index = put(body, {index: fresh}), fresh
+    return type(e)(body, (index, _renamed(first, names), _renamed(last, names)))
 
 
 def _height(e: sp.Basic) -> int:
     """How deep sums stand in sums."""
     deepest = max(map(_height, e.args), default=0)
-    return deepest + 1 if isinstance(e, sp.Sum | sp.Product) else deepest
+    return deepest + len(e.limits) if isinstance(e, sp.Sum | sp.Product) else deepest

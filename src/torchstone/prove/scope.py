@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from torchstone.prove import tree
+from torchstone.prove import targets, tree
 from torchstone.prove.expansion import Expansion
 from torchstone.prove.functions import NUMBERS_OF_VECTORS, OF_VECTORS, is_known
 from torchstone.prove.letters import Letters
 from torchstone.prove.meaning import RELATIONS, Reader, Reading
 from torchstone.prove.shapes import is_symbol, plain_name
 from torchstone.prove.statements import hear, read_statement
-from torchstone.prove.targets import name_on_the_left
 from torchstone.prove.written import Prime, Slope, plain
 
 
@@ -51,7 +50,7 @@ def refusals(at: int) -> Iterator[None]:
         raise tree.LatexError("this formula is nested too deeply", at) from None
     except OverflowError:
         raise tree.LatexError("a number here is too large", at) from None
-    except (ValueError, TypeError, ArithmeticError, AttributeError, NotImplementedError, LookupError):
+    except Exception:
         raise tree.LatexError("this formula has no meaning that can be worked with", at) from None
 
 
@@ -70,6 +69,7 @@ class Scope:
         self.values: dict[sp.Basic, sp.Expr] = {}  # of one statement's conditions: i = k
         self.previous: sp.Expr | None = None
         self.sizes: dict[str, sp.Expr] = {}  # of vectors whose components were listed
+        self.later: list[tree.Statement] = []  # equations of this section that may define a symbol
         self.unread: dict[str, int] = {}  # names that a line would define, had it been read
         self.lost = False  # whether the line before could not be read
         self.inherited: set[str] = set()
@@ -97,7 +97,9 @@ class Scope:
 
     def announce(self, statements: Iterable[tree.Statement]) -> None:
         """Look through a section before it is read: what its letters are doesn't depend on the order."""
-        self.letters.add(statements)
+        listed = list(statements)
+        self.letters.add(listed)
+        self.later = [each for each in listed if targets.is_plain_equation(each)]
 
     def read(self, statement: tree.Statement, line: int) -> list[Reading]:
         """The statement's steps. Raises `LatexError` where it has no meaning."""
@@ -106,7 +108,7 @@ class Scope:
                 readings = read_statement(self, statement, line)
         except tree.LatexError:
             self.previous, self.lost = None, True
-            name = name_on_the_left(statement)
+            name = targets.name_on_the_left(statement)
             if name is not None and name not in self.definitions:
                 self.unread[name] = line
             raise

@@ -50,6 +50,20 @@ def names_a_solution(scope: Scope, left: sp.Expr) -> bool:
     return False
 
 
+def solved(e: sp.Expr, symbol: sp.Symbol, right: sp.Expr) -> sp.Expr | None:
+    """The solution of e = right for a symbol that only e holds; of a square's two, the one that is not negative."""
+    place = sp.Dummy("right", real=True)
+    if e == symbol**2:
+        return sp.sqrt(right, evaluate=False)
+    if sp.count_ops(e) > _FEW_OPERATIONS:
+        return None
+    try:
+        solutions = sp.solve(e - place, symbol)
+    except NotImplementedError:
+        return None
+    return solutions[0].xreplace({place: right}) if len(solutions) == 1 else None
+
+
 def _variable(scope: Scope, e: sp.Expr) -> sp.Symbol | None:
     symbol = None
     if isinstance(e, Slope):

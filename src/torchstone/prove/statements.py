@@ -196,6 +196,7 @@ def _claim(scope: Scope, left: sp.Expr, right: sp.Expr, relation: str, at: int) 
             f"{name} is not known: line {scope.unread[name]}, which defines it, could not be read", at
         )
     scope = scope.copy()
+    defining.look_ahead(scope, left, right)
     claim, note = make_claim(scope, left, right, relation, at, {})
     names = sorted(scope.reach(left, deep=False) | scope.reach(right, deep=False))
     used = {name: scope.definitions[name].body for name in names if name in scope.definitions}

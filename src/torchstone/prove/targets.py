@@ -98,6 +98,13 @@ def listed(statement: tree.Statement) -> tuple[str, tuple[tree.Node, ...]] | Non
     return None
 
 
+def is_plain_equation(statement: tree.Statement) -> bool:
+    """Whether a statement is an equation with nothing but a symbol on its left, and no number on its right."""
+    left, right = statement.sides[0], statement.sides[-1]
+    plainly = left is not None and is_symbol(left) and statement.relations[:1] == ("=",)
+    return plainly and right is not None and not _is_constant(right) and not statement.conditions
+
+
 def name_on_the_left(statement: tree.Statement) -> str | None:
     """The name that a statement would define, as far as its left side alone tells."""
     match statement.sides[0]:
