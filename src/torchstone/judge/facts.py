@@ -7,8 +7,9 @@ from typing import Any
 
 from flint import fmpq
 
+from torchstone.judge.functions import UndecidedValueError, UndefinedValueError, UnsupportedError
 from torchstone.judge.tower import Poly, Quotient, Tower
-from torchstone.judge.values import UndecidedValueError, UndefinedValueError, UnsupportedError, at_bits, compile_value
+from torchstone.judge.values import at_bits, compile_value
 
 _MOST_CONSTRAINTS = 120
 Form = dict[tuple[int, ...], Fraction]  # a linear form over monomials

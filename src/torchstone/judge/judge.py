@@ -9,9 +9,10 @@ from typing import Any
 
 import sympy as sp
 
+from torchstone.judge.functions import UnsupportedError
 from torchstone.judge.proof import prove
 from torchstone.judge.refute import DIGITS, Evidence, Search
-from torchstone.judge.values import UnsupportedError, is_valueless
+from torchstone.judge.values import is_valueless
 from torchstone.judge.verdict import Claim, Verdict
 
 _FIRST_POINTS = 16  # before a proof is tried

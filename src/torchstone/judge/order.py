@@ -3,9 +3,10 @@
 import sympy as sp
 
 from torchstone.judge.facts import Facts, UndeterminedError
+from torchstone.judge.functions import sign
 from torchstone.judge.reading import Reader
 from torchstone.judge.tower import Quotient, Tower
-from torchstone.judge.values import at_bits, compile_value, is_valueless, sign
+from torchstone.judge.values import at_bits, compile_value, is_valueless
 from torchstone.judge.verdict import Claim
 
 _TANGENTS = (sp.S.Zero, sp.S.One, sp.S.NegativeOne, sp.Integer(2), sp.S.Half)

@@ -7,15 +7,8 @@ import sympy as sp
 from flint import fmpq
 from sympy.core.function import AppliedUndef
 
-from torchstone.judge.values import (
-    Code,
-    Point,
-    UndecidedValueError,
-    UndefinedValueError,
-    UnsupportedError,
-    at_bits,
-    compile_value,
-)
+from torchstone.judge.functions import UndecidedValueError, UndefinedValueError, UnsupportedError
+from torchstone.judge.values import Code, Point, at_bits, compile_value
 from torchstone.judge.verdict import Claim
 
 # From the most to the least readable.

@@ -8,10 +8,11 @@ from typing import Any
 import sympy as sp
 
 from torchstone.judge.facts import Facts, UndeterminedError
+from torchstone.judge.functions import UnsupportedError
 from torchstone.judge.order import ordered
 from torchstone.judge.reading import Reader
 from torchstone.judge.tower import Poly, Quotient, TooLargeError, Tower, VanishingError
-from torchstone.judge.values import UnsupportedError, is_valueless
+from torchstone.judge.values import is_valueless
 from torchstone.judge.verdict import Claim
 
 _SLOTS = (24, 80)

@@ -7,8 +7,9 @@ from typing import Any
 import sympy as sp
 from flint import arb, ctx, fmpq
 
+from torchstone.judge.functions import UndecidedValueError, UndefinedValueError
 from torchstone.judge.points import OutsideError, Space, Trial
-from torchstone.judge.values import Code, UndecidedValueError, UndefinedValueError, at_bits, compile_value
+from torchstone.judge.values import Code, at_bits, compile_value
 from torchstone.judge.verdict import Claim, Counterexample, Relation
 
 DIGITS = 60  # to which the sides agree where they are not told apart

@@ -7,18 +7,11 @@ from typing import Any, NamedTuple
 
 import sympy as sp
 
+from torchstone.judge.functions import UndecidedValueError, UndefinedValueError, UnsupportedError
 from torchstone.judge.judge import judge, prepared
 from torchstone.judge.points import OutsideError, Space, Trial
 from torchstone.judge.refute import Search, number_text, same
-from torchstone.judge.values import (
-    Code,
-    UndecidedValueError,
-    UndefinedValueError,
-    UnsupportedError,
-    at_bits,
-    compile_value,
-    is_valueless,
-)
+from torchstone.judge.values import Code, at_bits, compile_value, is_valueless
 from torchstone.judge.verdict import Claim
 
 Rebuild = Callable[[sp.Expr, sp.Expr, Mapping[str, sp.Expr]], Claim]
@@ -164,13 +157,20 @@ def _edits(node: sp.Expr, names: "_Names") -> Iterator[_Edit]:
     for position, part in enumerate(node.args):
         if isinstance(part, sp.Expr) and not (isinstance(node, sp.Indexed) and position == 0):
             for edit in _edits(part, names):
-                arguments = (*node.args[:position], edit.whole, *node.args[position + 1 :])
-                yield _Edit(node.func(*arguments), edit.old, edit.new, edit.kind)
+                yield from _put_in(node, position, edit.whole, edit)
         elif isinstance(node, sp.Piecewise):
             value, condition = part.args
             for edit in _edits(value, names):
-                arguments = (*node.args[:position], (edit.whole, condition), *node.args[position + 1 :])
-                yield _Edit(node.func(*arguments), edit.old, edit.new, edit.kind)
+                yield from _put_in(node, position, (edit.whole, condition), edit)
+
+
+def _put_in(node: sp.Expr, position: int, part: Any, edit: _Edit) -> Iterator[_Edit]:
+    """The edit of a part as one of the whole; none where SymPy does not take the part, such as a complex one in Max."""
+    try:
+        whole = node.func(*node.args[:position], part, *node.args[position + 1 :])
+    except (ValueError, TypeError):
+        return
+    yield _Edit(whole, edit.old, edit.new, edit.kind)
 
 
 class _Names(NamedTuple):

@@ -1,29 +1,20 @@
 """Sums and products in canonical form: constants pulled out, linear, one name for the index, deltas sifted."""
 
-from collections.abc import Callable
 from typing import Any
 
 import sympy as sp
 
-from torchstone.judge.facts import Facts
-from torchstone.judge.tower import Poly, Quotient, Tower
-from torchstone.judge.values import UnsupportedError
+from torchstone.judge.functions import UnsupportedError
+from torchstone.judge.powers import Powers
+from torchstone.judge.tower import Poly, Quotient
 
 _MOST_WRITTEN_OUT = 64
 _MOST_PEELED = 4
 _MOST_FAULHABER = 6
 
 
-class Sums:
+class Sums(Powers):
     """The rules for Sum and Product; a part of the Reader."""
-
-    tower: Tower
-    facts: Facts
-    bound: dict[sp.Symbol, tuple[sp.Expr, sp.Expr]]
-
-    read: Callable[[sp.Expr], Quotient]
-    exponential: Callable[[Quotient], Quotient]
-    logarithm: Callable[..., Quotient]
 
     def sum(self, node: Any) -> Quotient:
         """A sum over one index after the other."""
