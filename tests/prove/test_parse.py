@@ -188,6 +188,11 @@ def test_one_expression_is_read_as_it_prints(latex, expected):
         (r"\text{If } x > 0, \text{ then } f = x", ["f = x where x > 0"]),
         (r"f = x \text{ if } x > 0, \quad f = 0 \text{ if } x < 0", ["f = x where x > 0", "f = 0 where x < 0"]),
         (r"p_i = z_i, \quad i = 1, \ldots, K", ["[p_i] = [z_i] where i in {1, dots, K}"]),
+        (
+            r"y_i \in \{0, 1\}, \; i = 1, \dots, n, \; p_i \in (0, 1)",
+            ["[y_i] in {0, 1}", "i in {1, dots, n}", "[p_i] in (0, 1)"],
+        ),
+        (r"x_1, \ldots, x_n > 0", ["[x_1] > 0", "[x_n] > 0"]),
         (r"f = 0 \text{ für } x = 0", ["f = 0 where x = 0"]),
         (r"x, y > 0", ["x > 0", "y > 0"]),
         (r"z \in ]0,1[, w \in [0, \infty)", ["z in ]0, 1[", "w in [0, infinity)"]),

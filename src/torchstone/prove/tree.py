@@ -26,7 +26,8 @@ class Name(Node):
     `name` is plain: x, sigma, softmax, y_hat (for `\hat{y}`), theta_bar, infinity, partial. `style` tells what it
     was: "letter" (x, \sigma), "bold" (\mathbf{z}, \boldsymbol, \vec), "word" (\text{softmax}, \operatorname{ReLU},
     \mathrm{softmax}), "function" (a command with a fixed meaning: \log, \tanh, \exp, \max), "upright" (\mathrm{d},
-    \mathrm{e}: one letter), "blackboard" (\mathbb{E}).
+    \mathrm{e}: one letter), "blackboard" (\mathbb{E}),
+    "calligraphic" (\mathcal{L}). Three dots are the name dots; n! is the function factorial with its brackets.
     """
 
     name: str
@@ -114,7 +115,8 @@ class Row(Node):
 class Product(Node):
     r"""Factors with a sign between them, from left to right: signs[n] stands before factors[n + 1].
 
-    The signs are "*" (\cdot, \times, *) and "/" (/, :, \div).
+    The signs are "*" (\cdot, \times, *) and "/" (/, :, \div). A Row after "/" is a call, f(x) or \log x: anything
+    else that a slash could divide in two ways is refused.
     """
 
     factors: tuple[Node, ...]
@@ -146,7 +148,7 @@ class Statement(Node):
 
 @dataclass(frozen=True)
 class Interval(Node):
-    """(0, 1), [0, oo), and the set of listed numbers {0, 1}, after "in"."""
+    """(0, 1), [0, oo), and the set of listed numbers {0, 1}, after "in"; i = 1, ..., K is i in {1, dots, K}."""
 
     opening: str
     ends: tuple[Node, ...]

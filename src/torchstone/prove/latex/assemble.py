@@ -37,10 +37,12 @@ def listed(entries: list[Entry]) -> list[Entry]:
     shared = _shared(entries)
     for number, entry in enumerate(entries):
         lone = entry.lone
-        if lone is not None and shared[number]:
-            waiting.append(lone)
-        elif lone is not None and entry.link == "comma" and found and _listable(found[-1].statement, members):
+        goes_on = not waiting and entry.link == "comma" and bool(found) and _listable(found[-1].statement, members)
+        ranges = isinstance(lone, tree.Number) or _is_dots(lone) or _is_dots(members[-1] if members else None)
+        if lone is not None and goes_on and (ranges or not shared[number]):
             members.append(lone)
+        elif lone is not None and shared[number]:
+            waiting.append(lone)
         else:
             found, members = _closed(found, members, last=False), []
             if not _is_dots(lone):
