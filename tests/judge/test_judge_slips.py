@@ -22,9 +22,13 @@ def with_definitions(definitions):
         values = {sp.Symbol(name, real=True): body for name, body in {**definitions, **changed}.items()}
         for _ in values:
             left, right = left.subs(values), right.subs(values)
-        return Claim(left.doit(), right.doit())
+        return Claim(carried_out(left), carried_out(right))
 
     return rebuild
+
+
+def carried_out(side):
+    return side.xreplace({each: sp.diff(each.expr, *each.variables) for each in side.atoms(slope)})
 
 
 SLIPS = {

@@ -8,7 +8,7 @@ from typing import Any
 from flint import fmpq
 
 from torchstone.judge.functions import UndecidedValueError, UndefinedValueError, UnsupportedError
-from torchstone.judge.tower import Poly, Quotient, Tower
+from torchstone.judge.tower import Poly, Quotient, Tower, VanishingError
 from torchstone.judge.values import at_bits, compile_value
 
 _MOST_CONSTRAINTS = 120
@@ -30,11 +30,20 @@ class Facts:
         self.tower = tower
         self.known: dict[tuple[str, bool], Poly] = {}
         self.signs: dict[str, int | None] = {}
+        self.zeros: frozenset[str] = frozenset()  # irreducible polynomials that are 0 here
 
     def copy(self) -> "Facts":
         """The same facts, to which others can be added."""
         other = Facts(self.tower)
-        other.known = dict(self.known)
+        other.known, other.zeros = dict(self.known), self.zeros
+        return other
+
+    def on_the_border(self, locus: Poly) -> "Facts":
+        """The same facts where an irreducible polynomial is 0."""
+        other = self.copy()
+        other.add(locus, strict=False)
+        other.add(-locus, strict=False)
+        other.zeros |= {str(locus)}
         return other
 
     def add(self, poly: Poly, strict: bool = True) -> None:
@@ -78,7 +87,9 @@ class Facts:
 
     def sign(self, quotient: Quotient) -> int:
         """-1, 0 or 1. Raises UndeterminedError where a factor's sign is not known."""
-        if not quotient.top:
+        if self._is_zero(quotient.bottom):
+            raise VanishingError
+        if not quotient.top or self._is_zero(quotient.top):
             return 0
         direction, odd = self._odd(quotient)
         for factor in odd:
@@ -91,6 +102,9 @@ class Facts:
             if self.sign_of(factor) is None:
                 raise UndeterminedError(factor)
         return direction
+
+    def _is_zero(self, poly: Poly) -> bool:
+        return bool(self.zeros) and any(str(factor) in self.zeros for factor, _ in self.tower.factors(poly)[1])
 
     def sign_of(self, poly: Poly) -> int | None:
         """1 or -1 where an irreducible polynomial has that sign for certain."""

@@ -178,12 +178,21 @@ class _Proof:
             if here.possible():
                 self.equal(case.under(here))
                 self.labels.append(f"{sp.sstr(expression)} {relation} 0")
-        here = case.facts.copy()
-        here.add(locus, strict=False)
-        here.add(-locus, strict=False)
+        here = case.facts.on_the_border(locus)
         if here.possible():
-            self._on_the_border(case, expression)
+            if not self._divides(locus, case.under(here)):
+                self._on_the_border(case, expression)
             self.labels.append(f"{sp.sstr(expression)} = 0")
+
+    def _divides(self, locus: Poly, case: _Case) -> bool:
+        """Whether the difference is a multiple of what is 0, or a side has no value there."""
+        try:
+            top = Reader(self.tower, case.facts).difference(case.left, case.right).top
+        except VanishingError:
+            return True
+        except (UndeterminedError, UnsupportedError):
+            return False
+        return not top or not divmod(top, locus)[1]
 
     def _on_the_border(self, case: _Case, expression: sp.Expr) -> None:
         """Where the locus is 0: one symbol is given by the others."""

@@ -16,7 +16,7 @@ from torchstone.judge.facts import UndeterminedError
 from torchstone.judge.functions import UnsupportedError
 from torchstone.judge.rules import AgainError, flint_of
 from torchstone.judge.sums import Sums
-from torchstone.judge.tower import Generator, Quotient, TooLargeError, Tower
+from torchstone.judge.tower import Quotient, TooLargeError
 from torchstone.judge.values import slots
 
 _MOST_PASSES = 6
@@ -231,5 +231,3 @@ _RULES: dict[Any, Callable[[Reader, Any], Quotient]] = {
     **dict.fromkeys((sp.atan, sp.asin, sp.erf, sp.erfi), Reader.odd),
     **dict.fromkeys(_REWRITTEN, Reader.rewritten),
 }
-
-__all__ = ["Generator", "Reader", "Tower"]
