@@ -216,7 +216,10 @@ class Expansion:
     def _limit(self, e: Lim, keep: Names) -> sp.Expr:
         body, symbol, place, side = e.args
         inner = self.of(body, keep | {symbol.name})
-        value = sp.limit(inner, symbol, self.of(place, keep), side.name if place.is_finite else "+")
+        try:
+            value = sp.limit(inner, symbol, self.of(place, keep), side.name if place.is_finite else "+")
+        except (ValueError, NotImplementedError, sp.PoleError):
+            raise self._error("this limit can't be worked out") from None
         if value.has(sp.Limit, sp.AccumBounds) or value in (sp.nan, sp.zoo):
             raise self._error("this limit can't be worked out")
         return value

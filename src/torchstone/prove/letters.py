@@ -22,7 +22,6 @@ from torchstone.prove.shapes import (
     is_symbol,
     label_of,
     names_in,
-    plain_name,
     transposed_name,
     walk,
     without_places,
@@ -173,7 +172,7 @@ class Letters:
             return
         name, brackets = left.items
         if isinstance(name, tree.Scripted) and is_symbol(name):
-            name = tree.Name(name.at, plain_name(name))
+            name = tree.Name(name.at, label_of(name) or "")
         if not isinstance(name, tree.Name) or name.style == "function":
             return
         if isinstance(brackets, tree.Scripted) and isinstance(brackets.base, tree.Group) and brackets.subscript:

@@ -240,7 +240,8 @@ class Scope:
         if name in self.definitions or self.is_function(name):
             return ()
         if name not in self.letters.slopes:
-            return (self.symbol("x"),) if name in self.letters.primed and name != "x" else ()
+            usual = self.symbol("x")
+            return (usual,) if name in self.letters.primed and name not in self.reach(usual) else ()
         listed = [self.symbol(each) for each in sorted(self.letters.slopes[name]) if each != name]
         further = {each: self._dependents(each.name, set()) for each in listed}
         if any(name in below for below in further.values()):

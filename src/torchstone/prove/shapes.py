@@ -75,7 +75,7 @@ def names_in(node: tree.Node) -> Iterator[str]:
             case tree.Name(name=name):
                 yield name
             case tree.Scripted(base=tree.Name(name=name)) if name not in ("d", "partial"):
-                yield plain_name(each)
+                yield label_of(each) or name
             case tree.Sum() | tree.Row():
                 for child in children(each):
                     yield from names_in(child)
