@@ -196,3 +196,17 @@ def test_both_moments_of_adam_are_unbiased():
     results = [chain.result for chain in DERIVED["adam"].chains if "_hat" in chain.heading]
     g = sp.Symbol("g", real=True)
     assert results == [E(g), E(g**2)]
+
+
+def test_hubers_branches_meet_without_a_kink():
+    joints = [chain for chain in DERIVED["huber"].chains if "where two branches meet" in chain.heading]
+    assert len(joints) == 2
+    for chain in joints:
+        left, right = chain.steps
+        assert left.expression.rhs == right.expression.rhs
+        assert left.verdict.outcome == right.verdict.outcome == "proven"
+
+
+@pytest.mark.parametrize("name", DERIVED)
+def test_no_line_divides_by_zero(name):
+    assert not any(step.expression.has(sp.zoo, sp.nan) for step in DERIVED[name].steps)

@@ -23,18 +23,44 @@ def write_kinks(
     for kink in function.kinks:
         (place,) = sp.solve(kink.locus, variable)
         sides = writing.chain(f"At {kink.locus} = 0{words}")
-        for side, name in (("-", "left"), ("+", "right")):
-            limit = sp.Limit(slope.subs(where), variable, place, side)
-            value = one_sided(limit)
-            if isinstance(value, sp.Limit):
-                raise ValueError(f"kinks: expected a slope on each side, got none for {function.name} at {place}{side}")
-            sides.equation(limit, value, "limit", f"the slope from the {name}")
+        _write_sides(writing, sides, _reachable(slope.subs(where)), variable, place)
         notes.append(
             f"at {kink.locus} = 0{words}, every slope from {kink.accepted.start} to {kink.accepted.end} is accepted; "
             f"chosen: {kink.chosen}"
         )
     final = writing.chain("The gradient", lines.left).then(slope, "substitution", "the derivative from above")
     final.then(flat(function.gradient()), "convention", "; ".join(notes))
+
+
+def write_joints(writing: Writing, function: Function, lines: Lines) -> None:
+    """Write the one-sided slopes where two branches meet without a kink: they agree."""
+    slope, variable = lines.expression, function.prediction.symbol
+    for condition in sorted(slope.atoms(sp.core.relational.Relational), key=sp.default_sort_key):
+        (place,) = sp.solve(condition.lhs - condition.rhs, variable)
+        sides = writing.chain(f"At {variable} = {place}, where two branches meet")
+        values = _write_sides(writing, sides, slope, variable, place)
+        if len(values) > 1:
+            raise ValueError(f"kinks: expected one slope at {variable} = {place}, got {values} for {function.name}")
+
+
+def _write_sides(writing: Writing, sides: Lines, slope: sp.Expr, variable: sp.Symbol, place: sp.Expr) -> set[sp.Expr]:
+    """Write the slope from the left and from the right, and return both."""
+    values: set[sp.Expr] = set()
+    for side, name in (("-", "left"), ("+", "right")):
+        limit = sp.Limit(slope, variable, place, side)
+        value = one_sided(limit, writing.domains)
+        if isinstance(value, sp.Limit):
+            raise ValueError(f"kinks: expected a slope on each side, got none at {variable} = {place}{side}")
+        sides.equation(limit, value, "limit", f"the slope from the {name}" + (", the same" if value in values else ""))
+        values.add(value)
+    return values
+
+
+def _reachable(slope: sp.Expr) -> sp.Expr:
+    """Without the branches that divide by zero: for these values of the parameters no point lies in them."""
+    if not isinstance(slope, sp.Piecewise):
+        return slope
+    return sp.Piecewise(*(branch for branch in slope.args if not branch.expr.has(sp.zoo, sp.nan)), evaluate=False)
 
 
 def flat(expression: sp.Expr) -> sp.Expr:

@@ -6,7 +6,7 @@ import sympy as sp
 
 from torchstone.definitions import Function
 from torchstone.definitions.calculus import D
-from torchstone.derive.kinks import flat, write_kinks
+from torchstone.derive.kinks import flat, write_joints, write_kinks
 from torchstone.derive.shared import IS_A_CLASS, SIGMOID, C, define_sigmoid, k, p, sigma, t, x
 from torchstone.derive.writing import Lines, Writing
 
@@ -34,6 +34,13 @@ def smooth_l1(writing: Writing, function: Function) -> None:
     """(x - t)/beta within beta of the target, and a sign beyond; a kink only where beta is 0."""
     lines = _begin(writing, function, function.expression, "Between the kinks").differentiate()
     write_kinks(writing, function, lines, {function.by_name["beta"].symbol: sp.S.Zero})
+
+
+def huber(writing: Writing, function: Function) -> None:
+    """x - t within delta of the target, and delta or -delta beyond: no kink where they meet."""
+    lines = _begin(writing, function, function.expression).differentiate()
+    write_joints(writing, function, lines)
+    writing.chain("The gradient, everywhere", lines.left).then(lines.expression, "substitution", "from above")
 
 
 def _branches(writing: Writing, function: Function) -> None:
@@ -111,6 +118,6 @@ SCRIPTS: Mapping[str, Callable[[Writing, Function], None]] = {
     "cross_entropy_probabilities": cross_entropy,
     "nll": _branches,
     "kl_div": kl_div,
-    "huber": _branches,
+    "huber": huber,
     "smooth_l1": smooth_l1,
 }

@@ -51,7 +51,7 @@ class Meaning:
             return expression
         result = expression.func(*(self.plain(each, keep) for each in expression.args))
         if isinstance(result, sp.Limit):
-            return one_sided(result)
+            return one_sided(result, self.domains)
         return expectation(result.args[0]) if isinstance(result, E) else result
 
     def _defined(self, expression: sp.Basic) -> sp.Basic | None:
@@ -99,13 +99,27 @@ def _places(expression: sp.Basic) -> tuple[sp.Basic, ...]:
     return () if isinstance(expression, sp.Symbol) else expression.args[isinstance(expression, sp.Indexed) :]
 
 
-def one_sided(limit: sp.Limit) -> sp.Expr:
+def one_sided(limit: sp.Limit, domains: Mapping[sp.Basic, sp.Set]) -> sp.Expr:
     """A one-sided limit; which branch of a Piecewise holds is decided near the place."""
     expression, variable, place, side = limit.args
     step = sp.Dummy("s", positive=True)
+    positive = {
+        symbol: sp.Dummy(str(symbol), positive=True)
+        for symbol, domain in domains.items()
+        if isinstance(symbol, sp.Symbol) and domain.is_subset(sp.Interval.open(0, sp.oo))
+    }
     with distribute(True):  # t - (t - s) is s
-        near = expression.subs(variable, place - step if str(side) == "-" else place + step)
-        return limit if near.has(sp.Piecewise) else sp.limit(near, step, 0, "+")
+        near = expression.subs(variable, place - step if str(side) == "-" else place + step).subs(positive)
+        near = near.xreplace({each: _nearby(each, step) for each in near.atoms(sp.core.relational.Relational)})
+    if near.has(sp.Piecewise):
+        return limit
+    return sp.limit(near, step, 0, "+").subs({dummy: symbol for symbol, dummy in positive.items()})
+
+
+def _nearby(relation: sp.Basic, step: sp.Symbol) -> sp.Basic:
+    """A relation for a step as small as it takes: what holds by a margin at the place holds near it."""
+    margin = (relation.lhs - relation.rhs).subs(step, 0)
+    return relation.func(margin, 0) if margin.is_positive or margin.is_negative else relation
 
 
 def expectation(expression: sp.Expr) -> sp.Expr:

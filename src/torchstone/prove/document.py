@@ -2,6 +2,7 @@
 
 import json
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -96,10 +97,14 @@ def read_notebook(text: str) -> list[Section]:
     import nbformat
 
     try:
-        notebook = nbformat.reads(text, as_version=4)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what a newer format would have: the cells' text is all that counts here
+            notebook = nbformat.reads(text, as_version=4)
         cells = [(entry.cell_type, str(entry.source)) for entry in notebook.cells]
-    except Exception as error:  # nbformat raises whatever its validation, its conversion or its JSON meets
-        raise ValueError(f"expected a notebook, got {str(error).splitlines()[0][:200]}") from None
+    except nbformat.reader.NotJSONError:
+        raise ValueError("expected a notebook, got a text that is no JSON") from None
+    except Exception:  # nbformat raises whatever its validation or its conversion meets
+        raise ValueError("expected a notebook, got JSON without a notebook's cells") from None
     pieces: list[_Piece] = []
     for number, (kind, source) in enumerate(cells, 1):
         pieces += _pieces(source, number) if kind == "markdown" else [_Sentence()]

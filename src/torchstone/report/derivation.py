@@ -1,6 +1,7 @@
 """A derivation in a terminal, as LaTeX, Markdown, JSON, as a page and in a notebook."""
 
 import json as encoder
+import re
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple
 import sympy as sp
 from rich.console import Console
 from rich.text import Text
+from sympy.printing.pretty.pretty_symbology import greek_letters, pretty_symbol
 
 from torchstone.derive.derivation import Chain, Derivation, Step
 from torchstone.report import formulas
@@ -16,6 +18,7 @@ from torchstone.report.lines import WIDTH, Row, beside, captured, folded, said, 
 from torchstone.report.verdicts import GIVEN, MARKS, Mark, clean, counterexample
 
 SCHEMA = 1
+_GREEK = re.compile(rf"\b(?:{'|'.join(greek_letters)}|Phi|Sigma)\d*\b")
 _ROOM = 30  # columns that rules need beside the formulas
 
 
@@ -83,7 +86,7 @@ def _lines(derivation: Derivation, width: int = WIDTH) -> Iterator[Text]:
         yield Text()
     for chain in derivation.chains:
         if chain.heading:
-            yield from folded(said(chain.heading, "bold"), width)
+            yield from folded(said(_greek(chain.heading), "bold"), width)
         for laid_out in beside([_row_of(line, known) for line in lines(chain)], width, 2, _ROOM):
             yield from laid_out
         yield Text()
@@ -98,8 +101,14 @@ def _row_of(line: Line, known: formulas.Definitions) -> Row:
     label = Text("  = " if line.continues else "")
     formula = said(formulas.unicode(line.expression, known))
     if line.mark is GIVEN:
-        return Row(label, formula, said(line.remark, "dim"))
-    return Row(label, formula, Text.assemble((line.mark.sign, line.mark.style), " ", (clean(line.remark), "dim")))
+        return Row(label, formula, said(_greek(line.remark), "dim"))
+    remark = _greek(clean(line.remark))
+    return Row(label, formula, Text.assemble((line.mark.sign, line.mark.style), " ", (remark, "dim")))
+
+
+def _greek(words: str) -> str:
+    """Words in which the names of Greek letters are letters, as in the formulas beside them."""
+    return _GREEK.sub(lambda found: pretty_symbol(found[0]), words)
 
 
 def _remark(step: Step) -> str:

@@ -80,10 +80,11 @@ def _label(step: Step, chain: Chain) -> str:
 def _row(step: Step, label: str) -> Row:
     mark = MARKS[step.verdict]
     word = "" if step.verdict == "proven" else f"{step.verdict}: "
+    method = "" if step.read_as.startswith(f"{step.method}:") else step.method  # "definition: y = sigma(x)" says it
     return Row(
         Text.assemble((label, "dim"), "  ", (mark.sign, mark.style), " "),
         said(_flat(step.read_as or step.source)),
-        Text.assemble((word, mark.style), (clean(step.method), "dim")),
+        Text.assemble((word, mark.style), (clean(method), "dim")),
     )
 
 
