@@ -18,6 +18,8 @@ def follows(later: Reading, earlier: Reading) -> bool:
         return False
     if later.left == earlier.left and _holds(later.rebuild(earlier.right, later.right, {})):
         return True
+    if later.loose is None or earlier.loose is None:
+        return False
     return any(_holds(claim) for claim in _with_earlier_put_in(later.loose, earlier.loose))
 
 

@@ -11,6 +11,7 @@ from torchstone.prove.goals import Goal
 from torchstone.prove.meaning import Reading
 from torchstone.prove.parse import parse
 from torchstone.prove.scope import Scope
+from torchstone.prove.targets import name_on_the_left
 
 Place = tuple[int, int]  # the formula's number in the document, the step's in the formula
 
@@ -60,13 +61,25 @@ def examine(
         for place, formula in enumerate(formulas, first):
             yield Began((place, 0))
             statements.append(_parsed(formula, unreadable.get(place, "")))
-        scope.announce([each for group in statements if isinstance(group, list) for each in group])
+        shown = [each for group in statements if isinstance(group, list) for each in group]
+        scope.announce(shown)
+        _hear(scope, section, shown)
         for passage in section.passages:
             chain = _Chain()
             for formula in passage.formulas:
                 group = statements.pop(0)
                 yield from _formula(formula, group, scope, chain, first, seconds, goals.get(number), known)
                 first += 1
+
+
+def _hear(scope: Scope, section: Section, shown: Sequence[tree.Statement]) -> None:
+    """Take in what the sentences say of names that no display formula defines: "let u = 2x + 3"."""
+    defined = {name_on_the_left(statement) for statement in shown}
+    for formula in section.inline:
+        statements = _parsed(formula, "")
+        for statement in statements if isinstance(statements, list) else ():
+            if name_on_the_left(statement) not in defined:
+                scope.hear(statement, formula.line)
 
 
 def _parsed(formula: Formula, unreadable: str) -> list[tree.Statement] | tree.LatexError:

@@ -1,0 +1,223 @@
+"""`torchstone.prove` as a whole: files, goals, time limits, and what nobody meant to be read."""
+
+import json
+import random
+import sys
+
+import pytest
+import sympy as sp
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import torchstone
+from torchstone.prove import Counterexample, run
+from torchstone.prove.document import read_markdown
+from torchstone.prove.proof import Found, examine
+
+SIGMOID = r"""
+# Sigmoid
+
+$$ \sigma(x) = \frac{1}{1 + e^{-x}} $$
+$$ y = \sigma(x) $$
+$$ \frac{dy}{dx} = \frac{e^{-x}}{(1 + e^{-x})^2} $$
+"""
+IN_Y = SIGMOID + r"$$ = y (1 - y) $$" + "\n"
+
+
+def verdicts(text):
+    """The verdicts of a text's steps, in this process."""
+    return [event.step for event in examine(read_markdown(text), 8.0, {}, {}, {}) if isinstance(event, Found)]
+
+
+def test_a_proof_is_data():
+    proof = torchstone.prove(text=IN_Y)
+    assert proof.ok
+    assert [(step.line, step.verdict) for step in proof] == [(n, "proven") for n in (4, 5, 6, 7)]
+    (chain,) = json.loads(proof.to_json())["chains"]
+    assert (chain["title"], chain["line"], chain["verdict"], chain["reaches_goal"]) == ("Sigmoid", 4, "proven", None)
+    assert chain["steps"][2]["read_as"] == "dy/dx = exp(-x)/(1 + exp(-x))**2"
+    assert "proven" in str(proof)
+    assert "<math" in proof._repr_html_()
+
+
+@pytest.mark.parametrize("file", ["one.md", "one.ipynb"])
+def test_a_file_is_markdown_or_a_notebook(tmp_path, file):
+    path = tmp_path / file
+    cell = {"cell_type": "markdown", "metadata": {}, "source": "text\n\n$$ 2 x = x $$"}
+    notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    path.write_text(json.dumps(notebook) if path.suffix == ".ipynb" else cell["source"], encoding="utf-8")
+    (step,) = torchstone.prove(path)
+    assert (step.verdict, step.line, step.cell) == ("refuted", 3, 1 if path.suffix == ".ipynb" else None)
+    assert step.counterexample == Counterexample({"x": "1"}, "2", "1")
+
+
+@pytest.mark.parametrize(
+    ("text", "goal", "reached"),
+    [
+        (IN_Y, "y*(1 - y)", True),
+        (IN_Y, "y - y**2", True),
+        (IN_Y, "exp(-x)/(1 + exp(-x))**2", True),
+        (SIGMOID, "y*(1 - y)", False),  # equal, but not what was asked
+        (IN_Y, "y*(1 + y)", False),
+        (IN_Y.replace("y (1 - y)", "y (2 - y)"), "y*(2 - y)", False),  # there, but refuted
+        (r"$$ u = w_1 x_1 $$ $$ \frac{\partial u}{\partial w_1} = x_1 $$", "x1", True),
+        (r"$$ y = e^x $$ $$ x = \log y $$", "x = log(y)", True),
+        (r"$$ y = e^x $$ $$ x = \log y $$", "y = log(y)", False),
+    ],
+)
+def test_a_goal_is_reached_or_not(text, goal, reached):
+    proof = torchstone.prove(text=text, goals=goal)
+    (chain,) = [chain for chain in proof.chains if chain.reaches_goal is not None]
+    assert (chain.reaches_goal, chain.goal) == (reached, goal)
+    assert proof.ok == (reached and "2 - y" not in text)
+
+
+def test_each_heading_has_its_goal():
+    text = "# One\n$$ f(x) = x^2 $$\nso\n$$ f'(x) = 2x $$\n# Two\n$$ g(x) = x^3 $$\n$$ g'(x) = 3x^2 $$"
+    proof = torchstone.prove(text=text, goals={"one": "2*x", "Two": "x"})
+    assert [(chain.title, chain.reaches_goal) for chain in proof.chains] == [
+        ("One", None),
+        ("One", True),
+        ("Two", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"text": ""}, "expected a derivation, got an empty file"),
+        ({"text": " \n"}, "expected a derivation, got an empty file"),
+        ({"text": "words"}, "expected display math"),
+        ({"text": '{"cells": 3}'}, "expected a notebook, got JSON without a notebook's cells"),
+        ({"path": "nowhere.md"}, "nowhere.md: no such file"),
+        ({"text": "$$a = a$$", "goals": "1 +"}, "goal: "),
+        ({"text": "$$a = a$$", "goals": "a = b = c"}, "goal: expected an expression or one equation"),
+        ({"text": "# One\n$$a = a$$", "goals": {"Two": "a"}}, "goals: expected a heading among 'One', got 'Two'"),
+    ],
+)
+def test_what_cannot_be_checked_is_said_in_one_sentence(options, message):
+    with pytest.raises(ValueError, match=r"\A[^\n]*\Z") as caught:
+        torchstone.prove(**options)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("latex", "reason"),
+    [
+        (r"y = \frac{1}{2", "}"),
+        (r"y = \frac{1}{0}", "division by zero"),
+        (r"y = \foo x", "foo"),
+        (r"y = x +", ""),
+        (r"y = \left( x", ""),
+        (r"y = 10^{10^{10}}", "too large"),
+        (r"y = \begin{pmatrix} 1 & 2 \end{pmatrix}", ""),
+        ("y = " + "(" * 300 + "x" + ")" * 300, ""),
+        ("y = " + "x + " * 6000 + "1", "characters"),
+    ],
+)
+def test_what_cannot_be_read_is_unread_with_its_line_and_takes_nothing_with_it(latex, reason):
+    first, second = verdicts(f"$$\n{latex}\n$$\n$$ 1 + 1 = 2 $$")
+    assert (first.verdict, first.line, second.verdict) == ("unread", 2, "proven")
+    assert first.method
+    assert reason in first.method
+    assert "fault" not in first.method
+
+
+# Stands for the process that judges: the first formula has a step that hangs, the second hangs while it is read.
+CHILD = """
+import json, sys, time
+request = json.loads(sys.stdin.read())
+known = {n: step for n, k, step, arrives in request["known"]}
+unreadable = dict(request["unreadable"])
+step = dict(line=1, cell=None, source="a", read_as="a = b", verdict="unknown", method="", counterexample=None,
+            suggestion=None)
+tell = lambda **message: print(json.dumps(message), flush=True)
+for n in range(3):
+    tell(place=[n, 0], step=None)
+    if n == 0 and n not in known:
+        tell(place=[n, 0], step=step)
+        HANG
+    if n == 1 and n not in unreadable:
+        HANG
+    found = known.get(n) or {**step, "verdict": "unread" if n in unreadable else "proven"}
+    tell(place=[n, 0], step={**found, "method": found["method"] or unreadable.get(n, "")}, arrives=False)
+tell(done=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("hang", "reason"),
+    [("time.sleep(60)", "took longer than 0.2 s"), ("sys.exit(1)", "the process that worked on it ended")],
+)
+def test_a_step_that_hangs_or_ends_the_process_is_unknown_and_the_rest_goes_on(monkeypatch, hang, reason):
+    code = CHILD.replace("HANG", hang)
+    monkeypatch.setattr(run, "python_command", lambda module: [sys.executable, "-c", code])
+    monkeypatch.setattr(run, "_GRACE", 0.5)
+    steps = list(run.prove(text="$$a$$ $$b$$ $$c$$", time_limit=0.2))
+    assert [step.verdict for step in steps] == ["unknown", "unread", "proven"]
+    assert all(step.method.startswith(reason) for step in steps[:2])
+
+
+def test_a_fault_of_ours_is_reported_as_ours(monkeypatch):
+    code = "import json; print(json.dumps({'place': [0, 0], 'step': None})); print(json.dumps({'fault': 'oh'}))"
+    monkeypatch.setattr(run, "python_command", lambda module: [sys.executable, "-c", code])
+    with pytest.raises(RuntimeError, match="oh"):
+        run.prove(text="$$a = a$$")
+    monkeypatch.setattr(run, "python_command", lambda module: [sys.executable, "-c", "1/0"])
+    with pytest.raises(RuntimeError, match=r"did not start[\s\S]*ZeroDivisionError"):
+        run.prove(text="$$a = a$$")
+
+
+x, y = sp.symbols("x y", real=True)
+NAMES = {"x": x, "y": y}
+LEAVES = st.sampled_from([x, y, sp.Integer(2), sp.Integer(3), sp.Rational(1, 2)])
+EXPRESSIONS = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.builds(lambda a, b: a + b, inner, inner),
+        st.builds(lambda a, b: a * b, inner, inner),
+        st.builds(lambda a: -a, inner),
+        st.builds(sp.exp, inner),
+        st.builds(lambda a: 1 / (1 + sp.exp(-a)), inner),
+        st.builds(sp.sin, inner),
+        st.builds(lambda a: a**2, inner),
+    ),
+    max_leaves=5,
+)
+PROPERTY = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+
+
+@PROPERTY
+@given(EXPRESSIONS)
+def test_a_true_derivative_is_never_refuted(expression):
+    slope = sp.latex(sp.diff(expression, x))
+    text = rf"$$ f(x, y) = {sp.latex(expression)} $$ $$ \frac{{\partial f}}{{\partial x}} = {slope} $$"
+    assert verdicts(text)[-1].verdict in ("proven", "agrees"), text
+
+
+def slips(expression):
+    """The expression with one thing changed: a sign, a factor or an exponent."""
+    for part in sp.preorder_traversal(expression):
+        if part.is_Add:
+            for term in part.args:
+                yield expression.xreplace({part: part - 2 * term})
+        elif part.is_Mul and not part.is_number:
+            yield expression.xreplace({part: 2 * part})
+        elif part.is_Pow and part.exp.is_Integer:
+            yield expression.xreplace({part: part.base ** (part.exp + 1)})
+
+
+@PROPERTY
+@given(EXPRESSIONS, st.randoms(use_true_random=False))
+def test_a_slip_is_found(expression, chance: random.Random):
+    wrong = list(slips(expression))
+    if not wrong:
+        return
+    changed = chance.choice(wrong)
+    difference = (expression - changed).subs({x: sp.Rational(1, 3), y: sp.Rational(2, 7)})
+    if sp.N(difference, 30, chop=True) == 0:
+        return
+    step = verdicts(f"$$ {sp.latex(expression)} = {sp.latex(changed)} $$")[-1]
+    assert step.verdict == "refuted", f"{expression} = {changed}"
+    point = {NAMES[name]: sp.Rational(value) for name, value in step.counterexample.point.items()}
+    assert sp.N((expression - changed).subs(point), 30) != 0
