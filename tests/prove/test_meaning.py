@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from torchstone.judge import judge
+from torchstone.prove.meaning.scope import Scope
 from torchstone.prove.parse import parse
-from torchstone.prove.scope import Scope
 from torchstone.prove.tree import LatexError
 
 SOFTMAX = r"p_i = \frac{e^{z_i}}{\sum_{j=1}^K e^{z_j}}"

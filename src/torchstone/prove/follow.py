@@ -3,7 +3,7 @@
 import sympy as sp
 
 from torchstone.judge import Claim, judge
-from torchstone.prove.meaning import Reading
+from torchstone.prove.meaning.reader import Reading
 
 _SECONDS = 1.0
 _FEW_OPERATIONS = 60  # beyond it, solving an equation takes too long to be worth it

@@ -11,7 +11,7 @@ import sympy as sp
 from torchstone.definitions.formula import read_formula
 from torchstone.judge import Claim, judge
 from torchstone.prove.document import Section
-from torchstone.prove.meaning import Reading
+from torchstone.prove.meaning.reader import Reading
 
 _SECONDS = 2.0
 

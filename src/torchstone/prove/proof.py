@@ -8,10 +8,10 @@ from torchstone.prove import result, tree
 from torchstone.prove.document import Formula, Section
 from torchstone.prove.follow import follows
 from torchstone.prove.goals import Goal
-from torchstone.prove.meaning import Reading
+from torchstone.prove.meaning.reader import Reading
+from torchstone.prove.meaning.scope import Scope
+from torchstone.prove.meaning.targets import name_on_the_left
 from torchstone.prove.parse import parse
-from torchstone.prove.scope import Scope
-from torchstone.prove.targets import name_on_the_left
 
 Place = tuple[int, int]  # the formula's number in the document, the step's in the formula
 

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from torchstone.prove import solving, targets, tree
-from torchstone.prove.expansion import Expansion
-from torchstone.prove.functions import KNOWN, is_known
-from torchstone.prove.indices import opened
-from torchstone.prove.meaning import Reader
-from torchstone.prove.shapes import is_dots
-from torchstone.prove.written import Mean, Prime, Slope, plain
+from torchstone.prove import tree
+from torchstone.prove.meaning import solving, targets
+from torchstone.prove.meaning.expansion import Expansion
+from torchstone.prove.meaning.functions import KNOWN, is_known
+from torchstone.prove.meaning.indices import opened
+from torchstone.prove.meaning.reader import Reader
+from torchstone.prove.meaning.shapes import is_dots
+from torchstone.prove.meaning.written import Mean, Prime, Slope, plain
 
 if TYPE_CHECKING:
-    from torchstone.prove.scope import Definition, Scope
+    from torchstone.prove.meaning.scope import Definition, Scope
 
 
 def define(scope: Scope, statement: tree.Statement, left: sp.Expr, right: sp.Expr, line: int) -> tuple[str, str] | None:
@@ -122,7 +123,7 @@ def _define_right(
 
 def _define_by_equation(scope: Scope, left: sp.Expr, right: sp.Expr, line: int) -> tuple[str, str] | None:
     """log(p/(1 - p)) = w*x + b, of a p that nothing is known of: no identity, but what p is."""
-    from torchstone.prove.scope import Definition
+    from torchstone.prove.meaning.scope import Definition
 
     symbols = [symbol for symbol in left.free_symbols if not symbol.is_integer]
     if (
@@ -160,7 +161,7 @@ def _define_by_cases(
 
 def define_vector(scope: Scope, name: str, parts: tuple[tree.Node, ...], line: int) -> str:
     """z = (z_1, z_2): how many components there are, and what they are where they have other names."""
-    from torchstone.prove.scope import Definition
+    from torchstone.prove.meaning.scope import Definition
 
     reader, base = Reader(scope), sp.IndexedBase(name)
     scope.letters.vectors.add(name)

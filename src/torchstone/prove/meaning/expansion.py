@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import sympy as sp
 
 from torchstone.prove import tree
-from torchstone.prove.functions import KNOWN, NUMBERS_OF_VECTORS, OF_VECTORS, Terms
-from torchstone.prove.indices import collapsed, component, finite, opened, put, with_other_bounds
-from torchstone.prove.slopes import agree, kinks, unknown_derivative
-from torchstone.prove.written import At, Component, Inverse, Lim, Mean, Prime, Slope, plain
+from torchstone.prove.meaning.functions import KNOWN, NUMBERS_OF_VECTORS, OF_VECTORS, Terms
+from torchstone.prove.meaning.indices import collapsed, component, finite, opened, put, with_other_bounds
+from torchstone.prove.meaning.slopes import agree, kinks, unknown_derivative
+from torchstone.prove.meaning.written import At, Component, Inverse, Lim, Mean, Prime, Slope, plain
 
 if TYPE_CHECKING:
-    from torchstone.prove.scope import Scope
+    from torchstone.prove.meaning.scope import Scope
 
 _LARGEST_POWER = 5000  # bits of a whole number's power
 _MOST_STEPS = 12  # of a recurrence, from its beginning

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from torchstone.prove import tree
-from torchstone.prove.shapes import is_derivative
-from torchstone.prove.written import Prime, Slope
+from torchstone.prove.meaning.shapes import is_derivative
+from torchstone.prove.meaning.written import Prime, Slope
 
 if TYPE_CHECKING:
-    from torchstone.prove.meaning import Reader
+    from torchstone.prove.meaning.reader import Reader
 
 
 @dataclass(frozen=True)

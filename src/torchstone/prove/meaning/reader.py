@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Literal
 import sympy as sp
 
 from torchstone.judge import Claim
-from torchstone.prove import applications, derivatives, sums, tree
-from torchstone.prove.functions import KNOWN, REFUSED, is_known
-from torchstone.prove.shapes import index_parts, is_label, plain_name
-from torchstone.prove.written import At, negative, over, plus, power
+from torchstone.prove import tree
+from torchstone.prove.meaning import applications, derivatives, sums
+from torchstone.prove.meaning.functions import KNOWN, REFUSED, is_known
+from torchstone.prove.meaning.shapes import index_parts, is_label, plain_name
+from torchstone.prove.meaning.written import At, negative, over, plus, power
 
 if TYPE_CHECKING:
-    from torchstone.prove.scope import Scope
+    from torchstone.prove.meaning.scope import Scope
 
 Kind = Literal["definition", "claim", "given", "expression"]
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from torchstone.prove import derivatives, sums, tree
-from torchstone.prove.functions import KNOWN, OF_VECTORS, REFUSED, is_known
-from torchstone.prove.shapes import (
+from torchstone.prove import tree
+from torchstone.prove.meaning import derivatives, sums
+from torchstone.prove.meaning.functions import KNOWN, OF_VECTORS, REFUSED, is_known
+from torchstone.prove.meaning.shapes import (
     begins_with_d,
     brackets_of,
     holds_bare,
@@ -18,10 +19,10 @@ from torchstone.prove.shapes import (
     said_plainly,
     walk,
 )
-from torchstone.prove.written import Component, Inverse, Prime, over, plain, power, times
+from torchstone.prove.meaning.written import Component, Inverse, Prime, over, plain, power, times
 
 if TYPE_CHECKING:
-    from torchstone.prove.meaning import Reader
+    from torchstone.prove.meaning.reader import Reader
 
 
 @dataclass(frozen=True)

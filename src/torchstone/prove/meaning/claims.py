@@ -10,13 +10,13 @@ import sympy as sp
 from torchstone.judge import Claim
 from torchstone.judge.verdict import Relation
 from torchstone.prove import tree
-from torchstone.prove.expansion import Expansion
-from torchstone.prove.indices import opened, put, with_plain_bounds
-from torchstone.prove.slopes import alike
-from torchstone.prove.written import Inverse, plain
+from torchstone.prove.meaning.expansion import Expansion
+from torchstone.prove.meaning.indices import opened, put, with_plain_bounds
+from torchstone.prove.meaning.slopes import alike
+from torchstone.prove.meaning.written import Inverse, plain
 
 if TYPE_CHECKING:
-    from torchstone.prove.scope import Definition, Scope
+    from torchstone.prove.meaning.scope import Definition, Scope
 
 
 def make_claim(

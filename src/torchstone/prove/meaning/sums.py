@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from torchstone.prove import tree
-from torchstone.prove.indices import put
-from torchstone.prove.shapes import bound_variable, is_dots
-from torchstone.prove.written import Lim, Mean, plus, times
+from torchstone.prove.meaning.indices import put
+from torchstone.prove.meaning.shapes import bound_variable, is_dots
+from torchstone.prove.meaning.written import Lim, Mean, plus, times
 
 if TYPE_CHECKING:
-    from torchstone.prove.meaning import Reader
+    from torchstone.prove.meaning.reader import Reader
 
 _FIRST_NUMBERS = range(-3, 6)  # with which a sum written with dots may begin
 

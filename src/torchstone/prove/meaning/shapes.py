@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import TypeGuard
 
 from torchstone.prove import tree
-from torchstone.prove.functions import is_known
+from torchstone.prove.meaning.functions import is_known
 
 
 def children(node: tree.Node) -> Iterator[tree.Node]:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from torchstone.judge import Claim
-from torchstone.prove import defining, solving, targets, tree
-from torchstone.prove.claims import make_claim, make_loose
-from torchstone.prove.meaning import RELATIONS, Reader, Reading
-from torchstone.prove.written import Component, plain
+from torchstone.prove import tree
+from torchstone.prove.meaning import defining, solving, targets
+from torchstone.prove.meaning.claims import make_claim, make_loose
+from torchstone.prove.meaning.reader import RELATIONS, Reader, Reading
+from torchstone.prove.meaning.written import Component, plain
 
 if TYPE_CHECKING:
-    from torchstone.prove.scope import Scope
+    from torchstone.prove.meaning.scope import Scope
 
 Rebuild = Callable[[sp.Expr, sp.Expr, Mapping[str, sp.Expr]], Claim]
 

@@ -8,19 +8,19 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from torchstone.prove import tree
-from torchstone.prove.functions import KNOWN
-from torchstone.prove.indices import put
-from torchstone.prove.shapes import brackets_of, is_dots, is_symbol, plain_name
-from torchstone.prove.written import Component, Mean, Prime, Slope, plain
+from torchstone.prove.meaning.functions import KNOWN
+from torchstone.prove.meaning.indices import put
+from torchstone.prove.meaning.shapes import brackets_of, is_dots, is_symbol, plain_name
+from torchstone.prove.meaning.written import Component, Mean, Prime, Slope, plain
 
 if TYPE_CHECKING:
-    from torchstone.prove.meaning import Reader
-    from torchstone.prove.scope import Definition, Scope
+    from torchstone.prove.meaning.reader import Reader
+    from torchstone.prove.meaning.scope import Definition, Scope
 
 
 def defined_by(node: tree.Node, left: sp.Expr, right: sp.Expr, line: int) -> Definition | None:
     """What `left = right` would define. None where the left side is neither a symbol nor a call with plain symbols."""
-    from torchstone.prove.scope import Definition
+    from torchstone.prove.meaning.scope import Definition
 
     definition: Definition | None = None
     match left:
@@ -49,7 +49,7 @@ def defined_by(node: tree.Node, left: sp.Expr, right: sp.Expr, line: int) -> Def
 
 def _mean_defined(left: Mean, right: sp.Expr, line: int) -> Definition | None:
     """E[g_i] = mu: what is said of the expectation of what is random."""
-    from torchstone.prove.scope import Definition
+    from torchstone.prove.meaning.scope import Definition
 
     match left.args[0]:
         case sp.Indexed() as component if len(component.indices) == 1 and component.indices[0].is_Symbol:
@@ -62,14 +62,14 @@ def _mean_defined(left: Mean, right: sp.Expr, line: int) -> Definition | None:
 
 def _derivative_defined(call: sp.Expr, right: sp.Expr, line: int) -> Definition | None:
     """f'(x) = ..., of an f that nothing is known of."""
-    from torchstone.prove.scope import Definition
+    from torchstone.prove.meaning.scope import Definition
 
     return Definition(f"{call.func.__name__}'", right, line, call.args)
 
 
 def _component_defined(left: sp.Indexed, right: sp.Expr, line: int) -> Definition | None:
     """p_i = ..., p_1 = ..., and w_{t+1} = w_t - ...: a recurrence, with its index moved to t."""
-    from torchstone.prove.scope import Definition
+    from torchstone.prove.meaning.scope import Definition
 
     name, index = str(left.base), tuple(left.indices)
     others = [each.indices for each in right.atoms(sp.Indexed) if each.base == left.base]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from torchstone.prove.written import Prime, Slope
+from torchstone.prove.meaning.written import Prime, Slope
 
 if TYPE_CHECKING:
-    from torchstone.prove.scope import Scope
+    from torchstone.prove.meaning.scope import Scope
 
 _FEW_OPERATIONS = 60  # beyond it, solving an equation takes too long to be worth it
 

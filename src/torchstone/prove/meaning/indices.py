@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import sympy as sp
 
 from torchstone.prove import tree
-from torchstone.prove.written import plain
+from torchstone.prove.meaning.written import plain
 
 _MOST_TERMS = 64
 Values = Mapping[sp.Basic, sp.Basic]

@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 from torchstone.prove import tree
-from torchstone.prove.functions import OF_VECTORS
-from torchstone.prove.shapes import (
+from torchstone.prove.meaning.functions import OF_VECTORS
+from torchstone.prove.meaning.shapes import (
     bound_variable,
     brackets_of,
     children,

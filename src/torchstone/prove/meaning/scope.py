@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from torchstone.prove import targets, tree
-from torchstone.prove.expansion import Expansion
-from torchstone.prove.functions import NUMBERS_OF_VECTORS, OF_VECTORS, is_known
-from torchstone.prove.letters import Letters
-from torchstone.prove.meaning import RELATIONS, Reader, Reading
-from torchstone.prove.shapes import is_symbol, plain_name
-from torchstone.prove.statements import hear, read_statement
-from torchstone.prove.written import Prime, Slope, plain
+from torchstone.prove import tree
+from torchstone.prove.meaning import targets
+from torchstone.prove.meaning.expansion import Expansion
+from torchstone.prove.meaning.functions import NUMBERS_OF_VECTORS, OF_VECTORS, is_known
+from torchstone.prove.meaning.letters import Letters
+from torchstone.prove.meaning.reader import RELATIONS, Reader, Reading
+from torchstone.prove.meaning.shapes import is_symbol, plain_name
+from torchstone.prove.meaning.statements import hear, read_statement
+from torchstone.prove.meaning.written import Prime, Slope, plain
 
 
 @dataclass(frozen=True)
