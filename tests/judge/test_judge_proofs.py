@@ -175,6 +175,17 @@ EQUALITIES = {
         mu * Sum(mu ** (n - 1 - j) * v[j], (j, 1, n - 1)) + v[n],
     ),
     "1 + ... + n": (Sum(j, (j, 1, n)), n * (n + 1) / 2),
+    "1 q + ... + n q^n": (
+        Sum(j * q**j, (j, 1, n)),
+        q * (1 - (n + 1) * q**n + n * q ** (n + 1)) / (1 - q) ** 2,
+    ),
+    "a series": (Sum(q**j, (j, 0, sp.oo)), 1 / (1 - q)),
+    "sums in another order": (
+        Sum(exp(z[i] * v[j]), (j, 1, n), (i, 1, m)),
+        Sum(exp(z[i] * v[j]), (i, 1, m), (j, 1, n)),
+    ),
+    "exp of logarithms": (exp(Sum(log(P[j]), (j, 1, n))), Product(P[j], (j, 1, n))),
+    "signs of powers": ((-1) ** n * (-q) ** n, q**n),
     "n!": (sp.factorial(n + 1), (n + 1) * sp.factorial(n)),
     "three terms": (Sum(beta**j * v[j], (j, 1, 3)), beta * v[1] + beta**2 * v[2] + beta**3 * v[3]),
     # Unknown functions
@@ -208,6 +219,14 @@ def test_what_is_given_may_be_used(name):
     left, right, given = GIVEN[name]
     assert judge(Claim(left, right, given=given)).outcome == "proven"
     assert judge(Claim(left, right)).outcome == "refuted"
+
+
+def test_a_symbol_of_few_values_takes_each_of_them():
+    labels = {y: sp.FiniteSet(0, 1)}
+    cross_entropy = -y * log(p) - (1 - y) * log(1 - p)
+    chosen = -log(Piecewise((p, y > sp.S.Half), (1 - p, True)))
+    assert judge(Claim(cross_entropy, chosen, domains=labels)).outcome == "proven"
+    assert judge(Claim(cross_entropy, chosen)).outcome == "refuted"
 
 
 def test_a_domain_may_be_used():

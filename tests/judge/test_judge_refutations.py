@@ -133,7 +133,7 @@ UNKNOWN = {
     "a condition that stays": (Piecewise((x, sp.Contains(x, sp.Interval(0, 1)))), x),
     "too large a number": (sp.Pow(10, sp.Pow(10, 10**10, evaluate=False), evaluate=False), x),
     "exp of exp of exp of exp": (exp(exp(exp(exp(exp(x**2 + 10))))), x),
-    "a sum without end": (Sum(1 / j**2, (j, 1, sp.oo)), sp.pi**2 / 6),
+    "a sum without end": (Sum(1 / j**3, (j, 1, sp.oo)), sp.pi**3 / 26),
 }
 
 

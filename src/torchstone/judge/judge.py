@@ -74,6 +74,14 @@ def _judge(claim: Claim, deadline: float, evidence: Evidence) -> Verdict:
     return _by_points(claim, evidence)
 
 
+def _limit_of(series: sp.Sum) -> tuple[sp.Expr, sp.Basic]:
+    """An infinite sum as (its limit, where it has one)."""
+    value = series.doit()
+    if isinstance(value, sp.Piecewise) and not value.args[0][0].has(sp.Sum):
+        return value.args[0].expr, value.args[0].cond
+    return value, sp.true
+
+
 def _by_points(claim: Claim, evidence: Evidence, why: str = "") -> Verdict:
     """The verdict where there is no proof."""
     if evidence.counterexample is not None:
@@ -94,6 +102,11 @@ def prepared(claim: Claim) -> Claim:
     }
     left, right = (sp.sympify(side).xreplace(exact) for side in (claim.left, claim.right))
     given = [sp.sympify(each).xreplace(exact) for each in claim.given]
+    for series in left.atoms(sp.Sum) | right.atoms(sp.Sum):
+        if any(high is sp.oo for *_, high in series.limits):
+            limit, condition = _limit_of(series)
+            left, right = (side.xreplace({series: limit}) for side in (left, right))
+            given.append(condition)
     for each in list(given):
         for name, value in ((each.lhs, each.rhs), (each.rhs, each.lhs)) if isinstance(each, sp.Eq) else ():
             if isinstance(name, sp.Symbol) and name not in value.free_symbols and name not in claim.domains:

@@ -90,6 +90,10 @@ class Powers(Rules):
                     power = tower.power(tower.make(generator.data[0], tower.one), int(coefficient))
                 else:
                     power = self._root(generator.data[0], coefficient)
+            elif generator is not None and coefficient.denominator == 1 and self._adds_logarithms(generator):
+                body, dummy, high = generator.data
+                base, _ = next(tower.used(body.top)).data
+                power = tower.power(self.product_of(tower.make(base, tower.one), dummy, high), int(coefficient))
             else:
                 key = ("exp", *tower.key(block))
                 parts = self._parts(key, coefficient)
@@ -100,6 +104,13 @@ class Powers(Rules):
                 power = tower.power(tower.quotient(made), int(coefficient * parts))
             result = tower.multiply(result, power)
         return result
+
+    def _adds_logarithms(self, generator: Generator) -> bool:
+        """Whether a generator is a sum of log p(j), with p positive: exp of it is the product of the p(j)."""
+        if generator.kind != "sum" or not generator.data[0].bottom.is_constant():
+            return False
+        term = self.tower.single(generator.data[0].top)
+        return term is not None and term.kind == "log" and self.facts.sign_of(term.data[0]) == 1
 
     def _is_minus(self, block: Quotient) -> bool:
         """Whether exp(block) is (-1)**n."""
@@ -159,7 +170,7 @@ class Powers(Rules):
         made = tower.generator(
             ("log", str(base), signed),
             "log",
-            sp.log(expression if sign is not None else sp.Abs(expression)),
+            sp.log(expression if sign is not None or signed else sp.Abs(expression)),
             (base, signed),
         )
         return tower.quotient(made)

@@ -9,6 +9,7 @@ import sympy as sp
 
 from torchstone.judge.facts import Facts, UndeterminedError
 from torchstone.judge.functions import UnsupportedError
+from torchstone.judge.induction import by_induction
 from torchstone.judge.order import ordered
 from torchstone.judge.reading import Reader
 from torchstone.judge.tower import Poly, Quotient, TooLargeError, Tower, VanishingError
@@ -29,10 +30,7 @@ def prove(claim: Claim, deadline: float) -> str | None:
     for slots in _SLOTS:
         proof = _Proof(claim, slots, deadline)
         try:
-            if claim.relation == "=":
-                proof.equal(_Case(claim.left, claim.right, proof.facts, claim.given))
-                return proof.phrase()
-            return ordered(claim, proof.facts)
+            return proof.of(claim)
         except TooLargeError as error:
             if str(error) != "too many different terms":
                 break
@@ -52,6 +50,11 @@ class _Case:
     facts: Facts
     given: tuple[sp.Basic, ...]
     depth: int = 0
+
+    @property
+    def symbols(self) -> set[sp.Basic]:
+        """What it depends on."""
+        return self.left.free_symbols | self.right.free_symbols
 
     def under(self, facts: Facts) -> "_Case":
         """The same with more known."""
@@ -75,6 +78,49 @@ class _Proof:
         self.constant = False
         self._take_domains()
         self._take_given()
+
+    def of(self, claim: Claim) -> str | None:
+        """The proof in a phrase. Raises where there is none."""
+        if claim.relation != "=":
+            return ordered(claim, self.facts)
+        case = _Case(claim.left, claim.right, self.facts, claim.given)
+        try:
+            self.equal(case)
+        except UnprovenError:
+            number = self._number_of_terms(case)
+            if number is not None:
+                return f"symbolic: induction on {number}"
+            self._value_by_value(case)
+        return self.phrase()
+
+    def _number_of_terms(self, case: _Case) -> sp.Symbol | None:
+        """What induction goes over, where it proves the case."""
+        if not (case.left.has(sp.Sum) or case.right.has(sp.Sum)):
+            return None
+        try:
+            return by_induction(case.left, case.right, self.tower, case.facts)
+        except (UndeterminedError, UnsupportedError, VanishingError):
+            return None
+
+    def _value_by_value(self, case: _Case) -> None:
+        """A symbol of a few values takes each of them."""
+        few = [
+            (symbol, domain)
+            for symbol, domain in self.claim.domains.items()
+            if isinstance(symbol, sp.Symbol) and isinstance(domain, sp.FiniteSet) and symbol in case.symbols
+        ]
+        if not few:
+            raise UnprovenError
+        symbol, values = min(few, key=lambda pair: str(pair[0]))
+        for value in values:
+            there = case.at(symbol, value)
+            if any(is_valueless(side) for side in (there.left, there.right)):
+                continue
+            try:
+                self.equal(there)
+            except UnprovenError:
+                self._value_by_value(there)
+            self.labels.append(f"{symbol} = {value}")
 
     def phrase(self) -> str:
         """What was done, in a few words."""

@@ -31,6 +31,10 @@ class Rules:
         """The sum over dummy = 1..high of what has been read."""
         raise NotImplementedError
 
+    def product_of(self, body: Quotient, dummy: sp.Symbol, high: sp.Expr) -> Quotient:
+        """The product over dummy = 1..high of what has been read."""
+        raise NotImplementedError
+
     def opaque(self, node: Any, *more: Any) -> Quotient:
         """A function of which nothing is known but that equal arguments give equal values."""
         arguments = tuple(self.tower.key(self.read(argument)) for argument in node.args)

@@ -1,5 +1,7 @@
 """Sums and products in canonical form: constants pulled out, linear, one name for the index, deltas sifted."""
 
+from collections.abc import Iterable
+from itertools import permutations
 from typing import Any
 
 import sympy as sp
@@ -25,7 +27,7 @@ class Sums(Powers):
         return self._repeated(node, plus=False)
 
     def _repeated(self, node: Any, plus: bool) -> Quotient:
-        *inner, (index, low, high) = node.limits
+        *inner, (index, low, high) = _sorted_limits(node)
         body = node.func(node.function, *inner) if inner else node.function
         if low.is_Integer and high.is_Integer and high - low <= _MOST_WRITTEN_OUT:
             return self._written_out(body, index, range(int(low), int(high) + 1), plus)
@@ -76,7 +78,7 @@ class Sums(Powers):
         self.bound[dummy] = (sp.S.One, high)
         try:
             value = self.read(body.subs(index, dummy))
-            return self.sum_of(value, dummy, high) if plus else self._product_of(value, dummy, high)
+            return self.sum_of(value, dummy, high) if plus else self.product_of(value, dummy, high)
         finally:
             del self.bound[dummy]
 
@@ -169,7 +171,7 @@ class Sums(Powers):
             return None
         return self.exponential(slope)
 
-    def _product_of(self, body: Quotient, dummy: sp.Symbol, high: sp.Expr) -> Quotient:
+    def product_of(self, body: Quotient, dummy: sp.Symbol, high: sp.Expr) -> Quotient:
         """The product over dummy = 1..high: factor by factor, and exp(m) as exp of a sum."""
         tower = self.tower
         result = tower.number(1)
@@ -194,6 +196,21 @@ class Sums(Powers):
                 value = self.exponential(tower.multiply(self.read(high), logarithm))
                 result = tower.multiply(result, tower.power(value, direction))
         return result
+
+
+def _sorted_limits(node: Any) -> list[tuple[sp.Symbol, sp.Expr, sp.Expr]]:
+    """The limits of a sum over several indices, in an order that does not depend on how it was written."""
+    limits = [tuple(limit) for limit in node.limits]
+    indices = {index for index, *_ in limits}
+    bounds = {symbol for _, low, high in limits for symbol in low.free_symbols | high.free_symbols}
+    if not 1 < len(limits) < 4 or indices & bounds:
+        return limits
+
+    def shape(order: Iterable[Any]) -> tuple[str, str]:
+        names = {index: sp.Symbol(f"_{place}", integer=True) for place, (index, *_) in enumerate(order)}
+        return str([limit[1:] for limit in order]), str(node.function.xreplace(names))
+
+    return list(min(permutations(limits), key=shape))
 
 
 def _unshadowed(body: sp.Expr, index: sp.Symbol) -> sp.Expr:
