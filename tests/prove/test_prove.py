@@ -221,3 +221,27 @@ def test_a_slip_is_found(expression, chance: random.Random):
     assert step.verdict == "refuted", f"{expression} = {changed}"
     point = {NAMES[name]: sp.Rational(value) for name, value in step.counterexample.point.items()}
     assert sp.N((expression - changed).subs(point), 30) != 0
+
+
+@pytest.mark.parametrize(
+    ("latex", "sources"),
+    [
+        ("\\begin{align*}\na &= a \\\\[4pt]\n&= a + 0, \n\\end{align*}", ["a = a", "= a + 0"]),
+        (
+            "f(x) = \\begin{cases} x & x > 0 \\\\ 0 & \\text{otherwise} \\end{cases}",
+            ["f(x) = \\begin{cases} x & x > 0 \\\\ 0 & \\text{otherwise} \\end{cases}"],
+        ),
+    ],
+)
+def test_a_step_shows_its_own_latex(latex, sources):
+    assert [step.source for step in verdicts(f"$$ {latex} $$")] == sources
+
+
+def test_sentences_say_what_names_stand_for():
+    said = "Let $f(u) = e^u$ and $u = 2x + 3$.\n"
+    shown = r"$$ \frac{du}{dx} = 2 $$ $$ \frac{df}{dx} = 2 e^{2x + 3} $$"
+    assert [step.verdict for step in verdicts(said + shown)] == ["proven", "proven"]
+    assert [step.verdict for step in verdicts(said + shown.replace("= 2 e", "= 3 e"))] == ["proven", "refuted"]
+    # What a formula defines, no sentence does: here the text says first what is to be shown.
+    asked = "Show that $y = e^x + 1$ for\n$$ y = e^x $$ $$ y = e^x + 1 $$"
+    assert [step.verdict for step in verdicts(asked)] == ["proven", "refuted"]

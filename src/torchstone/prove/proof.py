@@ -1,5 +1,6 @@
 """The loop: each formula of a document is read, each step judged, in order."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -12,6 +13,13 @@ from torchstone.prove.meaning.reader import Reading
 from torchstone.prove.meaning.scope import Scope
 from torchstone.prove.meaning.targets import name_on_the_left
 from torchstone.prove.parse import parse
+
+# What lays out the rows of a display and says nothing; within cases it says which value goes with which condition.
+_LAYOUT = re.compile(
+    r"(?P<cases>\\begin\{cases\}.*?\\end\{cases\})"
+    r"|\\\\(?:\[[^\]]*\])?|&|\\(?:begin|end)\{(?:equation|align|gather|split|multline|eqnarray)\w*\*?\}",
+    re.DOTALL,
+)
 
 Place = tuple[int, int]  # the formula's number in the document, the step's in the formula
 
@@ -168,4 +176,4 @@ def _unread(formula: Formula, source: str, error: Exception) -> result.Step:
 
 def _tidy(source: str) -> str:
     """A statement's LaTeX without what only parts it from the next."""
-    return " ".join(source.replace("\\\\", " ").replace("&", "").split())[:2000].strip(" ,.;")
+    return " ".join(_LAYOUT.sub(lambda found: found["cases"] or " ", source).split())[:2000].strip(" ,.;")
