@@ -1,6 +1,7 @@
 """Write every output that the documentation shows again: `make docs`.
 
 In README.md and docs/*.md, a block between `<!-- run: COMMAND -->` and `<!-- end -->` holds what COMMAND prints.
+docs/derivations/ holds each derivation that has a name, as `torchstone derive NAME --format markdown` writes it.
 Notebooks in examples/ are executed and saved with their outputs.
 """
 
@@ -42,6 +43,18 @@ def block(command: str) -> str:
     return f"<!-- run: {command} -->\n```console\n$ {command}\n{output(command)}\n```\n<!-- end -->"
 
 
+def derivations() -> dict[str, str]:
+    """The derivations' pages and their index, by file name."""
+    import torchstone
+    from torchstone.derive import names
+
+    derived = {name: torchstone.derive(name) for name in names()}
+    lines = [f"- [{derivation.title}]({name}.md)" for name, derivation in derived.items()]
+    head = ["# Derivations", "", "Each is written by `torchstone derive NAME`, and proven at every step.", ""]
+    written = {f"{name}.md": derivation.to_markdown() for name, derivation in derived.items()}
+    return {"README.md": "\n".join([*head, *lines, ""])} | written
+
+
 def main() -> None:
     """Write all pages and notebooks."""
     import nbformat
@@ -51,6 +64,11 @@ def main() -> None:
         text = page.read_text(encoding="utf-8")
         page.write_text(BLOCK.sub(lambda match: block(match["command"]), text), encoding="utf-8")
         print(page.relative_to(ROOT))
+    folder = ROOT / "docs" / "derivations"
+    folder.mkdir(exist_ok=True)
+    for name, text in derivations().items():
+        (folder / name).write_text(text, encoding="utf-8")
+    print(folder.relative_to(ROOT))
     for path in sorted((ROOT / "examples").glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         NotebookClient(

@@ -39,6 +39,14 @@ def test_a_command_prints_what_the_page_shows(page, command, body):
     assert skeleton(f"```console\n$ {command}\n{BUILD.output(command)}\n```") == skeleton(body)
 
 
+def test_the_derivations_are_those_that_derive_writes():
+    folder = ROOT / "docs" / "derivations"
+    stored = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.md")}
+    written = BUILD.derivations()
+    assert stored.keys() == written.keys()
+    assert [name for name, text in written.items() if stored[name] != text] == []
+
+
 def texts(notebook):
     """The text that each code cell printed or returned; pictures and tables are shown only."""
     found = []
