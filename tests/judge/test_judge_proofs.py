@@ -259,3 +259,11 @@ def test_true_inequalities_are_proven(name):
 def test_what_is_proven_says_how():
     assert judge(Claim(x, x)).method == "the two sides are identical"
     assert judge(Claim(Max(x, 0), (x + Abs(x)) / 2)).method.startswith("symbolic: ")
+
+
+def test_large_multiples_of_an_angle_need_not_be_taken_apart():
+    a, b = sp.symbols("a b", real=True)
+    left = sp.diff(sp.sin((3 * (a - b) - 5) ** 2), a)
+    right = sp.cos(sp.expand((3 * a - 3 * b - 5) ** 2)) * 6 * (3 * a - 3 * b - 5)
+    assert judge(Claim(left, right)).outcome == "proven"
+    assert judge(Claim(left, -right)).outcome == "refuted"

@@ -151,7 +151,7 @@ def test_sums_are_linear_and_nothing_else(one, other, factor):
 
 NEGATIVE, POSITIVE = sp.Symbol("n", integer=True, negative=True), sp.Symbol("n", integer=True, positive=True)
 ODD = [
-    *(sp.Symbol("x"), NEGATIVE, sp.I, sp.zoo, sp.Matrix([1]), sp.true, sp.EmptySet, sp.Function("f")(x), sp.Dummy()),
+    *(sp.Symbol("x"), NEGATIVE, sp.I, sp.zoo, sp.Matrix([1]), sp.true, sp.EmptySet, sp.Function("f")(x), sp.Dummy("d")),
     *(sp.Derivative(sp.Function("f")(x), (x, POSITIVE)), sp.Sum(z[j], (j, K, 1)), sp.Sum(z[j], (j, x, y))),
     *(sp.Product(z[j], (j, 1, sp.oo)), sp.KroneckerDelta(i, j), z[i, j], z[x], sp.Mod(x, 2), sp.Order(x)),
     *(sp.besselj(0, x), sp.Float("1e400"), sp.Rational(1, 10**30), sp.Piecewise((x, x > 0))),
