@@ -66,6 +66,11 @@ def test_one_title_above_all_starts_nothing_afresh():
     assert [section.afresh for section in sections if section.passages] == [False, False]
 
 
+def test_an_exercise_starts_afresh_and_its_parts_do_not():
+    sections = read_markdown("# Homework\n## Task 1: a\n$$a$$\n### 1. Setup\n$$b$$\n## Task 2\n$$c$$")
+    assert [section.afresh for section in sections if section.passages] == [True, False, True]
+
+
 def notebook(*cells):
     made = [
         {"cell_type": kind, "metadata": {}, "source": source}

@@ -227,6 +227,13 @@ def _plain(title: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"[*`]+", "", title)).strip(" #:")
 
 
+# A heading that begins a new exercise: what was said in the one before is not meant in it.
+_EXERCISE = re.compile(
+    r"(?:task|exercise|problem|question|assignment|aufgabe|übung|exercice|ejercicio|esercizio|zadanie)\s*\d",
+    re.IGNORECASE,
+)
+
+
 def _sections(pieces: list[_Piece]) -> list[Section]:
     levels = [piece.level for piece in pieces if isinstance(piece, _Heading)]
     top = min(levels, default=0)
@@ -237,7 +244,8 @@ def _sections(pieces: list[_Piece]) -> list[Section]:
     for piece in pieces:
         if isinstance(piece, _Heading):
             path = [*(above for above in path if above.level < piece.level), piece]
-            sections.append(Section(tuple(above.title for above in path), piece.level <= top))
+            afresh = piece.level <= top or _EXERCISE.match(piece.title) is not None
+            sections.append(Section(tuple(above.title for above in path), afresh))
         elif isinstance(piece, _Inline):
             sections[-1].inline.append(piece.formula)
         elif isinstance(piece, Formula) and (piece.latex or piece.trouble):
