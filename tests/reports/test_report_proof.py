@@ -12,7 +12,7 @@ from torchstone.report import proof as report
 
 HOSTILE = "<script>alert('&')</script>[bold]x[/bold]\x1b[31m\x07\u202e"
 AT = Counterexample({"z[1]": "1", "z[2]": "1/2"}, "0.73105", "0.26894")
-RIGHT = Step(3, None, r"\sigma(x) = \frac{1}{1 + e^{-x}}", "sigma(x) = 1/(1 + exp(-x))", "proven", "definition")
+RIGHT = Step(3, None, r"\sigma(x) = \frac{1}{1 + e^{-x}}", "sigma(x) = 1/(1 + exp(-x))", "proven", "exact")
 WRONG = Step(
     9, None, r"y &= \sigma(x)", "y = sigma(x)", "refuted", "exact numbers", AT, "perhaps x = z_1 - z_2 was meant"
 )
@@ -53,7 +53,7 @@ def test_text_reads_from_the_outcome_to_the_steps():
         "note: a formula was skipped",
         "",
         "Task 3 (line 3)",
-        "  3  ✓ sigma(x) = 1/(1 + exp(-x))   definition",
+        "  3  ✓ sigma(x) = 1/(1 + exp(-x))   exact",
         "",
         "Task 4 › Softmax (line 9)",
         "   9  ✗ y = sigma(x)             refuted: exact numbers",
@@ -69,9 +69,28 @@ def test_text_reads_from_the_outcome_to_the_steps():
 
 def test_a_notebooks_steps_have_their_cell():
     text = report.text(NOTEBOOK)
-    assert text.splitlines()[0] == "homework.ipynb: 2 steps: all proven."
+    assert text.splitlines()[0] == "homework.ipynb: 2 steps: all given."
     assert "(cell 4, line 1)" in text
-    assert "  5:2  ✓ y" in text
+    assert "  5:2  · y" in text
+
+
+@pytest.mark.parametrize(
+    ("method", "word", "sign"),
+    [
+        ("symbolic: both sides have the same normal form", "proven", "✓"),
+        ("definition", "given", "·"),
+        ("given: y is 1", "given", "·"),
+        ("definition · K is 2", "given", "·"),
+        ("follows from line 7, which is refuted", "follows", "↳"),
+    ],
+)
+def test_what_was_not_judged_does_not_look_proven(method, word, sign):
+    step = Step(3, None, "y", "y = x", "proven", method)
+    found = Proof("a.md", (Chain("", 3, None, (step,)),))
+    assert report.outcome(step) == word
+    assert report.summary(found) == f"1 step: {word}."
+    assert f"  3  {sign} y = x" in report.text(found)
+    assert json.loads(report.json(found))["chains"][0]["steps"][0]["verdict"] == "proven"
 
 
 @EVERY
@@ -80,7 +99,7 @@ def test_no_line_is_too_long_and_no_step_is_lost(found, width):
     text = shown(found, width)
     assert max(map(len, text.splitlines())) <= width
     for step in found:
-        assert re.search(rf"(^|[ :]){step.line}  [✓~?!✗] ", text, re.M)
+        assert re.search(rf"(^|[ :]){step.line}  [✓·↳~?!✗] ", text, re.M)
 
 
 @EVERY
@@ -126,7 +145,7 @@ def test_the_page_needs_nothing_but_itself(document, found):
     said = " ".join("".join(page.text).split())
     assert report.summary(found) in said
     for step in found:
-        assert step.verdict in said
+        assert report.outcome(step) in said
         if step.counterexample:
             assert (
                 report.at(step.counterexample).replace("\x1b", "�").replace("\x07", "�").replace("\u202e", "�") in said

@@ -155,7 +155,7 @@ def _judged(step: result.Step, reading: Reading, chain: _Chain, seconds: float) 
         return _with(step, verdict, reading.note)
     for earlier, line in reversed(chain.refuted):
         if follows(reading, earlier):
-            return replace(step, verdict="proven", method=f"follows from line {line}, which is refuted")
+            return replace(step, verdict="proven", method=f"{result.FOLLOWS} {line}, which is refuted")
     step = _with(step, verdict, reading.note)
     return replace(step, suggestion=suggest(reading.left, reading.right, reading.rebuild, reading.definitions))
 

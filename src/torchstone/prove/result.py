@@ -10,6 +10,9 @@ Outcome = Literal["proven", "agrees", "refuted", "unknown", "unread"]
 OUTCOMES: tuple[Outcome, ...] = ("proven", "agrees", "unknown", "unread", "refuted")
 
 
+FOLLOWS = "follows from line"  # how such a step's method begins
+
+
 @dataclass(frozen=True)
 class Counterexample:
     """Exact numbers, as text, at which the two sides of a step differ."""
@@ -31,6 +34,16 @@ class Step:
     method: str
     counterexample: Counterexample | None = None
     suggestion: str | None = None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether there was nothing to judge: a definition, or what is taken for granted."""
+        return self.verdict == "proven" and self.method.startswith(("definition", "given"))
+
+    @property
+    def follows_from_refuted(self) -> bool:
+        """Whether it is right only as a step from a line that is refuted."""
+        return self.verdict == "proven" and self.method.startswith(FOLLOWS)
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> "Step":

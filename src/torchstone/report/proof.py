@@ -17,9 +17,16 @@ _ROOM = 26  # columns that methods need beside the formulas
 
 def summary(proof: Proof) -> str:
     """The outcome in one line."""
-    counts = counted(step.verdict for step in proof)
+    counts = counted(map(outcome, proof))
     missed = sum(chain.reaches_goal is False for chain in proof.chains)
     return counts + (f"; {missed} {'does' if missed == 1 else 'do'} not arrive" if missed else "") + "."
+
+
+def outcome(step: Step) -> str:
+    """A step's verdict, in a word that tells what was judged at all."""
+    if step.is_given:
+        return "given"
+    return "follows" if step.follows_from_refuted else step.verdict
 
 
 def place(line: int, cell: int | None) -> str:
@@ -78,7 +85,7 @@ def _label(step: Step, chain: Chain) -> str:
 
 
 def _row(step: Step, label: str) -> Row:
-    mark = MARKS[step.verdict]
+    mark = MARKS[outcome(step)]
     word = "" if step.verdict == "proven" else f"{step.verdict}: "
     method = "" if step.read_as.startswith(f"{step.method}:") else step.method  # "definition: y = sigma(x)" says it
     return Row(
@@ -149,8 +156,5 @@ def notebook(proof: Proof) -> str:
 def _page(template: str, proof: Proof) -> str:
     from torchstone.report.pages import environment
 
-    return (
-        environment()
-        .get_template(template)
-        .render(proof=proof, summary=summary(proof), place=place, at=at, arrival=arrival, marks=MARKS, flat=_flat)
-    )
+    helpers = {"summary": summary(proof), "place": place, "at": at, "arrival": arrival, "outcome": outcome}
+    return environment().get_template(template).render(proof=proof, marks=MARKS, flat=_flat, **helpers)

@@ -14,15 +14,18 @@ class Mark(NamedTuple):
     tone: str
 
 
-# From the best to the worst.
+GIVEN = Mark("·", "dim", "given")
+# From the best to the worst. "given" and "follows" are kinds of proven steps: nothing was judged, or only the step from
+# a line that is refuted.
 MARKS = {
     "proven": Mark("✓", "green", "good"),
+    "given": GIVEN,
+    "follows": Mark("↳", "yellow", "fair"),
     "agrees": Mark("~", "yellow", "fair"),
     "unknown": Mark("?", "yellow", "fair"),
     "unread": Mark("!", "magenta", "fair"),
     "refuted": Mark("✗", "bold red", "bad"),
 }
-GIVEN = Mark("·", "dim", "given")
 
 
 def counted(outcomes: Iterable[str]) -> str:
