@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import sympy as sp
 
 from torchstone.definitions import Function
-from torchstone.derive.meaning import one_sided
+from torchstone.definitions.limits import one_sided
 from torchstone.derive.writing import Lines, Writing
 
 

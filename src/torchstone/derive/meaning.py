@@ -6,8 +6,8 @@ from typing import cast
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
-from sympy.core.parameters import distribute
 
+from torchstone.definitions.limits import one_sided
 from torchstone.judge import Claim, Verdict, judge
 from torchstone.judge.verdict import Relation
 
@@ -97,29 +97,6 @@ def _head(expression: sp.Basic) -> sp.Basic | None:
 def _places(expression: sp.Basic) -> tuple[sp.Basic, ...]:
     """A function's arguments, a component's index."""
     return () if isinstance(expression, sp.Symbol) else expression.args[isinstance(expression, sp.Indexed) :]
-
-
-def one_sided(limit: sp.Limit, domains: Mapping[sp.Basic, sp.Set]) -> sp.Expr:
-    """A one-sided limit; which branch of a Piecewise holds is decided near the place."""
-    expression, variable, place, side = limit.args
-    step = sp.Dummy("s", positive=True)
-    positive = {
-        symbol: sp.Dummy(str(symbol), positive=True)
-        for symbol, domain in domains.items()
-        if isinstance(symbol, sp.Symbol) and domain.is_subset(sp.Interval.open(0, sp.oo))
-    }
-    with distribute(True):  # t - (t - s) is s
-        near = expression.subs(variable, place - step if str(side) == "-" else place + step).subs(positive)
-        near = near.xreplace({each: _nearby(each, step) for each in near.atoms(sp.core.relational.Relational)})
-    if near.has(sp.Piecewise):
-        return limit
-    return sp.limit(near, step, 0, "+").subs({dummy: symbol for symbol, dummy in positive.items()})
-
-
-def _nearby(relation: sp.Basic, step: sp.Symbol) -> sp.Basic:
-    """A relation for a step as small as it takes: what holds by a margin at the place holds near it."""
-    margin = (relation.lhs - relation.rhs).subs(step, 0)
-    return relation.func(margin, 0) if margin.is_positive or margin.is_negative else relation
 
 
 def expectation(expression: sp.Expr) -> sp.Expr:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
+from torchstone.definitions.limits import BY_CASES, one_sided
 from torchstone.prove import tree
 from torchstone.prove.meaning.functions import KNOWN, NUMBERS_OF_VECTORS, OF_VECTORS, Terms
 from torchstone.prove.meaning.indices import collapsed, component, finite, opened, put, with_other_bounds
@@ -215,14 +216,24 @@ class Expansion:
 
     def _limit(self, e: Lim, keep: Names) -> sp.Expr:
         body, symbol, place, side = e.args
-        inner = self.of(body, keep | {symbol.name})
+        inner, place = self.of(body, keep | {symbol.name}), self.of(place, keep)
+        sides = [side.name if place.is_finite else "+"]
+        if inner.has(*BY_CASES) and sides == ["+-"]:
+            sides = ["-", "+"]
         try:
-            value = sp.limit(inner, symbol, self.of(place, keep), side.name if place.is_finite else "+")
+            value, *others = (self._limit_from(inner, symbol, place, each) for each in sides)
         except (ValueError, NotImplementedError, sp.PoleError):
             raise self._error("this limit can't be worked out") from None
         if value.has(sp.Limit, sp.AccumBounds) or value in (sp.nan, sp.zoo):
             raise self._error("this limit can't be worked out")
+        if any(sp.simplify(value - other) != 0 for other in others):
+            raise self._error("this limit does not exist: it is another from each side")
         return value
+
+    def _limit_from(self, inner: sp.Expr, symbol: sp.Symbol, place: sp.Expr, side: str) -> sp.Expr:
+        if inner.has(*BY_CASES):
+            return one_sided(sp.Limit(inner, symbol, place, side), self.scope.domains)
+        return sp.limit(inner, symbol, place, side)
 
     def _expectation(self, e: Mean, keep: Names) -> sp.Expr:
         return self._mean(self.of(e.args[0], keep))

@@ -67,6 +67,8 @@ class Letters:
         """Take in what a section says."""
         listed = list(statements)
         for statement in listed:
+            self._see_bound(statement)
+        for statement in listed:
             self._see_definition(statement)
             self._see_list(statement)
             self._see(statement)
@@ -153,6 +155,12 @@ class Letters:
         if variable and node.upper is not None:
             self.bounds.append(node.upper)
         self._see_parts(node)
+
+    def _see_bound(self, statement: tree.Statement) -> None:
+        """The c that a sum runs over: it is an index in the lines above that sum too."""
+        for each in walk(statement):
+            if isinstance(each, tree.Big) and each.kind in ("sum", "prod") and (index := bound_variable(each)):
+                self.indices.add(index)
 
     def _see_list(self, statement: tree.Statement) -> None:
         """The z of z = (z_1, z_2)."""
