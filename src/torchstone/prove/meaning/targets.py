@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -10,7 +11,7 @@ from sympy.core.function import AppliedUndef
 from torchstone.prove import tree
 from torchstone.prove.meaning.functions import KNOWN
 from torchstone.prove.meaning.indices import put
-from torchstone.prove.meaning.shapes import brackets_of, is_dots, is_symbol, plain_name
+from torchstone.prove.meaning.shapes import brackets_of, is_dots, is_symbol, plain_name, walk
 from torchstone.prove.meaning.written import Component, Mean, Prime, Slope, plain
 
 if TYPE_CHECKING:
@@ -152,6 +153,8 @@ def argument(scope: Scope, node: tree.Node) -> sp.Expr | None:
 def is_given(scope: Scope, statement: tree.Statement) -> bool:
     """Whether a statement only says what its symbols are: y in (0, 1), x > 0, i != j, sum_i y_i = 1."""
     if all(sign in ("<", "<=", ">", ">=", "!=") for sign in statement.relations):
+        if all(_bounds(scope, a, b) or _bounds(scope, b, a) for a, b in pairwise(statement.sides)):
+            return True
         return all(_is_free(scope, side) or _is_constant(side) for side in statement.sides)
     if statement.relations == ("in",):
         side = statement.sides[0]
@@ -170,6 +173,16 @@ def is_range(statement: tree.Statement) -> bool:
         case (_, tree.Interval(ends=ends)), ("in",):
             return any(map(is_dots, ends))
     return False
+
+
+def _bounds(scope: Scope, node: tree.Node | None, other: tree.Node | None) -> bool:
+    """Whether a relation only bounds a symbol that nothing is known of, by what does not hold it: k <= C - 1."""
+    if node is None or other is None or not _is_free(scope, node):
+        return False
+    names = {plain_name(each) for each in walk(other) if is_symbol(each)}
+    held = names.union(*(scope.reach(known.body) for name, known in scope.definitions.items() if name in names))
+    own = {plain_name(each) for each in (node, node.base if isinstance(node, tree.Scripted) else node)}
+    return not own & held
 
 
 def _is_free(scope: Scope, node: tree.Node | None) -> bool:
