@@ -49,15 +49,16 @@ def defined_by(node: tree.Node, left: sp.Expr, right: sp.Expr, line: int) -> Def
 
 
 def _mean_defined(left: Mean, right: sp.Expr, line: int) -> Definition | None:
-    """E[g_i] = mu: what is said of the expectation of what is random."""
+    """E[g_i] = mu, E[g^2] = v: what is said of the expectation of what is random, or of a power of it."""
     from torchstone.prove.meaning.scope import Definition
 
-    match left.args[0]:
+    inside = left.args[0]
+    match inside.base if isinstance(inside, sp.Pow) and inside.exp.is_Integer else inside:
         case sp.Indexed() as component if len(component.indices) == 1 and component.indices[0].is_Symbol:
-            blank = sp.Symbol("_", integer=True)
-            return Definition(f"E[{plain(component.base[blank])}]", right, line, (), tuple(component.indices))
-        case sp.Symbol() as symbol:
-            return Definition(f"E[{symbol.name}]", right, line)
+            blank = component.base[sp.Symbol("_", integer=True)]
+            return Definition(f"E[{plain(inside.xreplace({component: blank}))}]", right, line, (), component.indices)
+        case sp.Symbol():
+            return Definition(f"E[{plain(inside)}]", right, line)
     return None
 
 
