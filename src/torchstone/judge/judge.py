@@ -1,15 +1,11 @@
 """The verdict on a claim: refuted by a point, proven, or neither."""
 
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import sympy as sp
 
 from torchstone.judge.functions import UnsupportedError
+from torchstone.judge.limit import TimeUp, at_most
 from torchstone.judge.proof import prove
 from torchstone.judge.refute import DIGITS, Evidence, Search
 from torchstone.judge.values import is_valueless
@@ -19,10 +15,6 @@ _FIRST_POINTS = 16  # before a proof is tried
 _MOST_POINTS = 40  # where there is none
 _ATTEMPTS = 400
 _IDENTICAL = "the two sides are identical"
-
-
-class _TimeUp(BaseException):
-    """Not an Exception: nothing in between may swallow it."""
 
 
 def judge(claim: Claim, seconds: float = 4.0) -> Verdict:
@@ -42,9 +34,9 @@ def judge(claim: Claim, seconds: float = 4.0) -> Verdict:
     evidence = Evidence()
     deadline = time.monotonic() + seconds
     try:
-        with _limit(seconds):
+        with at_most(seconds):
             return _judge(claim, deadline, evidence)
-    except _TimeUp:
+    except TimeUp:
         if evidence.agreed or evidence.counterexample:
             return _by_points(claim, evidence, f"; a proof was not found within {seconds:g} s")
         return Verdict("unknown", f"not decided within {seconds:g} s")
@@ -120,25 +112,3 @@ def _no_point(evidence: Evidence) -> str:
     if evidence.undecided > evidence.undefined:
         return "the numbers are too large or too close to tell at every point that was tried"
     return "no point was found at which both sides have a real value"
-
-
-@contextmanager
-def _limit(seconds: float) -> Iterator[None]:
-    """Raises _TimeUp after so many seconds, where the platform and the thread allow it."""
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def time_up(*_: Any) -> None:
-        raise _TimeUp
-
-    started = time.monotonic()
-    handler = signal.signal(signal.SIGALRM, time_up)
-    left, interval = signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3), 0.1)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, handler)
-        if left:  # somebody else's alarm was running: let it go on
-            signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - started), 1e-3), interval)

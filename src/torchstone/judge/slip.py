@@ -9,6 +9,7 @@ import sympy as sp
 
 from torchstone.judge.functions import UndecidedValueError, UndefinedValueError, UnsupportedError
 from torchstone.judge.judge import judge, prepared
+from torchstone.judge.limit import TimeUp, at_most
 from torchstone.judge.points import OutsideError, Space, Trial
 from torchstone.judge.refute import Search, number_text, same
 from torchstone.judge.values import Code, at_bits, compile_value, is_valueless
@@ -54,15 +55,14 @@ def suggest(left: sp.Expr, right: sp.Expr, rebuild: Rebuild, definitions: Mappin
     """
     deadline = time.monotonic() + _SECONDS
     try:
-        claim = prepared(rebuild(left, right, {}))
-        if claim.relation != "=":
-            return None
-        for change in _changes(left, right, rebuild, definitions, claim):
-            if time.monotonic() > deadline:
+        with at_most(_SECONDS):
+            claim = prepared(rebuild(left, right, {}))
+            if claim.relation != "=":
                 return None
-            if _makes_true(left, change, rebuild, deadline):
-                return change.sentence
-    except Exception:
+            for change in _changes(left, right, rebuild, definitions, claim):
+                if _makes_true(left, change, rebuild, deadline):
+                    return change.sentence
+    except (Exception, TimeUp):
         # Whatever goes wrong with a mere suggestion is no reason to disturb a verdict.
         return None
     return None
