@@ -24,6 +24,7 @@ class Chain:
     heading: str
     left: sp.Basic | None
     steps: tuple[Step, ...]
+    given: tuple[sp.Basic, ...] = ()  # what holds in this chain alone: Eq(weight, 1)
 
     @property
     def result(self) -> sp.Basic:

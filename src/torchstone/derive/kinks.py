@@ -28,7 +28,7 @@ def write_kinks(
             f"at {kink.locus} = 0{words}, every slope from {kink.accepted.start} to {kink.accepted.end} is accepted; "
             f"chosen: {kink.chosen}"
         )
-    final = writing.chain("The gradient", lines.left).then(slope, "substitution", "the derivative from above")
+    final = writing.chain("The gradient, everywhere", lines.left)
     final.then(flat(function.gradient()), "convention", "; ".join(notes))
 
 

@@ -69,13 +69,13 @@ def unroll(writing: Writing, rule: UpdateRule, buffer: Buffer) -> sp.Expr:
     one, following = sp.Integer(1), n + 1
     writing.chain(f"The update of {symbol}").equation(name[t], after(name[t - 1], t), "given", f"in {rule.title}")
     first = writing.chain(
-        f"{symbol} after the first step", name[1], [sp.Eq(name[1], after(buffer.start, one), evaluate=False)]
+        f"{symbol} after the first step", name[1], known=[sp.Eq(name[1], after(buffer.start, one), evaluate=False)]
     )
     first.then(after(buffer.start, one), "definition", f"{symbol} starts at {buffer.start}")
     first.then(closed(one), "sum", "of one term")
     step = sp.Eq(name[following], after(name[n], following), evaluate=False)
     hypothesis = sp.Eq(name[n], closed(n), evaluate=False)
-    next_ = writing.chain(f"{symbol}: from one step to the next", name[following], [step, hypothesis])
+    next_ = writing.chain(f"{symbol}: from one step to the next", name[following], known=[step, hypothesis])
     next_.then(after(name[n], following), "definition", f"the update of {symbol}")
     next_.then(after(closed(n), following), "substitution", "what is to be shown, after n steps")
     next_.then(closed(following), "sum", buffer.because)
@@ -110,9 +110,10 @@ def adam(writing: Writing, rule: UpdateRule) -> None:
         rate = next(entry.symbol for entry in rule.hyper if entry.name == decay)
         writing.domains[rate] = sp.Interval.open(0, 1)
         closed = unroll(writing, rule, average(symbol, rate, 1 - rate, power))
-        where = [sp.Eq(name[t], closed, evaluate=False)]
+        known = [sp.Eq(name[t], closed, evaluate=False)]
         moment, terms = E(sp.Symbol("g", real=True) ** power), (i, 1, t)
-        lines = writing.chain(f"The expectation of {state}", E(name[t]), where)
+        writing.define(E(g[i] ** power), moment)
+        lines = writing.chain(f"The expectation of {state}", E(name[t]), known=known)
         lines.then(E(closed), "substitution", "the sum from above")
         lines.then((1 - rate) * sp.Sum(rate ** (t - i) * E(g[i] ** power), terms), "expectation", "it is linear")
         lines.then(
@@ -126,7 +127,7 @@ def adam(writing: Writing, rule: UpdateRule) -> None:
         )
         lines.then(moment * (1 - rate**t), "cancel", "(a c)/(b c) = a/b")
         corrected = equations[f"{state}_hat"].subs(plain_settings(rule)).subs(symbol, name[t])
-        final = writing.chain(f"The expectation of {state}_hat", E(corrected), where)
+        final = writing.chain(f"The expectation of {state}_hat", E(corrected), known=known)
         final.then(corrected.subs(name[t], E(name[t])), "expectation", "it is linear")
         final.substitute({E(name[t]): lines.expression}, "from above").by("cancel")
 

@@ -37,7 +37,8 @@ class Lines:
 
     heading: str
     left: sp.Basic | None
-    where: tuple[sp.Basic, ...] = ()  # definitions that hold in this chain alone: Eq(weight, 1)
+    where: tuple[sp.Basic, ...] = ()  # what holds in this chain alone, and is stated: Eq(weight, 1)
+    known: tuple[sp.Basic, ...] = ()  # what its own lines and those above say
     rests_on: "tuple[Lines, ...]" = ()  # the chains that prove a line "induction": the first case, and the next one
     steps: list[Step] = field(default_factory=list)
 
@@ -165,10 +166,11 @@ class Writing:
         heading: str,
         left: sp.Basic | None = None,
         where: Iterable[sp.Basic] = (),
+        known: Iterable[sp.Basic] = (),
         rests_on: tuple[Lines, ...] = (),
     ) -> Lines:
         """Begin a chain: from `left`, or of equations."""
-        self.chains.append(Lines(heading, left, tuple(where), rests_on))
+        self.chains.append(Lines(heading, left, tuple(where), tuple(known), rests_on))
         return self.chains[-1]
 
     def symbols(self) -> set[sp.Basic]:
@@ -182,7 +184,7 @@ class Writing:
         done: dict[int, Chain] = {}
         for lines in self.chains:
             before = [done[id(each)] for each in lines.rests_on]
-            done[id(lines)] = _judged(lines, Meaning([*self.given, *lines.where], self.domains), before)
+            done[id(lines)] = _judged(lines, Meaning([*self.given, *lines.where, *lines.known], self.domains), before)
         return Derivation(
             name=self.name,
             title=self.title,
@@ -207,7 +209,7 @@ def _judged(lines: Lines, meaning: Meaning, rests_on: Iterable[Chain]) -> Chain:
             verdict = meaning.verdict(before, step.expression)
         steps.append(Step(step.expression, step.rule, step.because, verdict))
         before = None if lines.left is None else step.expression
-    return Chain(lines.heading, lines.left, tuple(steps))
+    return Chain(lines.heading, lines.left, tuple(steps), lines.where)
 
 
 def _by_induction(cases: Iterable[Chain]) -> Verdict:

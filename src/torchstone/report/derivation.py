@@ -2,7 +2,7 @@
 
 import json as encoder
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -87,6 +87,9 @@ def _lines(derivation: Derivation, width: int = WIDTH) -> Iterator[Text]:
     for chain in derivation.chains:
         if chain.heading:
             yield from folded(said(_greek(chain.heading), "bold"), width)
+        if chain.given:
+            stated = ", ".join(formulas.unicode(each, known) for each in chain.given)
+            yield from folded(Text.assemble(("with ", "dim"), said(stated)), width, 2, 7)
         for laid_out in beside([_row_of(line, known) for line in lines(chain)], width, 2, _ROOM):
             yield from laid_out
         yield Text()
@@ -130,11 +133,18 @@ def latex(derivation: Derivation) -> str:
     r"""An `align*` for each chain, to be compiled with amsmath, with the rules as notes at the right."""
     blocks = [f"% {' '.join(clean(derivation.title).split())}"]
     if givens(derivation):
-        blocks.append("\\[ " + r" \qquad ".join(map(formulas.latex, givens(derivation))) + " \\]")
+        blocks.append(_stated(givens(derivation)))
     for chain in derivation.chains:
         heading = [f"% {' '.join(clean(chain.heading).split())}"] if chain.heading else []
-        blocks.append("\n".join([*heading, r"\begin{align*}", *_rows(chain, definitions(derivation)), r"\end{align*}"]))
+        stated = [_stated(chain.given)] if chain.given else []
+        blocks.append(
+            "\n".join([*heading, *stated, r"\begin{align*}", *_rows(chain, definitions(derivation)), r"\end{align*}"])
+        )
     return in_ascii("\n\n".join(blocks)) + "\n"
+
+
+def _stated(given: Iterable[sp.Basic]) -> str:
+    return "\\[ " + r" \qquad ".join(map(formulas.latex, given)) + " \\]"
 
 
 def markdown(derivation: Derivation) -> str:
@@ -146,6 +156,7 @@ def markdown(derivation: Derivation) -> str:
     for chain in derivation.chains:
         if chain.heading:
             parts.append(f"## {_prose(chain.heading)}")
+        parts += [f"$$\n{formulas.latex(given)}\n$$" for given in chain.given]
         parts.append(
             "\n".join(["$$", r"\begin{aligned}", *_rows(chain, definitions(derivation)), r"\end{aligned}", "$$"])
         )
@@ -204,6 +215,7 @@ def json(derivation: Derivation) -> str:
         "chains": [
             {
                 "heading": chain.heading,
+                "given": [str(given) for given in chain.given],
                 "left": None if chain.left is None else str(chain.left),
                 "steps": [_step(step, definitions(derivation)) for step in chain.steps],
             }
@@ -237,7 +249,7 @@ def notebook(derivation: Derivation) -> str:
 
 
 def _page(template: str, derivation: Derivation) -> str:
-    chains = [(chain.heading, list(lines(chain))) for chain in derivation.chains]
+    chains = [(chain.heading, chain.given, list(lines(chain))) for chain in derivation.chains]
     from torchstone.report.pages import environment
 
     return (
