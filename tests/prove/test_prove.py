@@ -245,3 +245,62 @@ def test_sentences_say_what_names_stand_for():
     # What a formula defines, no sentence does: here the text says first what is to be shown.
     asked = "Show that $y = e^x + 1$ for\n$$ y = e^x $$ $$ y = e^x + 1 $$"
     assert [step.verdict for step in verdicts(asked)] == ["proven", "refuted"]
+
+
+def shown(*lines):
+    """A text with each line as a formula of its own."""
+    return "# One\n" + "\n\n".join(f"$$ {line} $$" for line in lines)
+
+
+PARABOLA = (r"f(x) = (x - a)^2 + b x^2", r"f'(x) = 2(x - a) + 2bx \overset{!}{=} 0")
+BERNOULLI = (
+    r"\ell(p) = S \ln p + (n - S) \ln(1 - p)",
+    r"\ell'(p) = \frac{S}{p} - \frac{n-S}{1-p}",
+    r"\frac{S}{p} = \frac{n-S}{1-p}",
+    r"S(1-p) = p(n-S)",
+)
+LINES = (r"\begin{cases} x + y = 5 \\ x - y = 1 \end{cases}", "2x = 6")
+CIRCLE = (r"x^2 + y^2 = 25", r"2x + 2y\frac{dy}{dx} = 0")
+
+
+@pytest.mark.parametrize(
+    ("lines", "right", "wrong"),
+    [
+        (PARABOLA, r"x = \frac{a}{1 + b}", r"x = \frac{a}{1 - b}"),
+        (PARABOLA, r"x^* = \frac{a}{1 + b}", r"x^* = \frac{a}{b}"),
+        ((PARABOLA[0], r"f'(x) = 2(x - a) + 2bx = 0"), r"\hat x = \frac{a}{1 + b}", r"\hat x = a"),
+        ((*PARABOLA, r"x = \frac{a}{1 + b}"), r"f''(x) = 2 + 2b", r"f''(x) = 2b"),
+        (BERNOULLI, r"\hat p = \frac{S}{n}", r"\hat p = \frac{n}{S}"),
+        (("2x + 3 = 7", "2x = 4"), "x = 2", "x = 3"),
+        (("2x + 3 = x + 7",), "x = 4", "x = 3"),
+        (("x^2 - 5x + 6 = 0", "x_1 = 2"), "x_2 = 3", "x_2 = 4"),
+        ((*LINES, "x = 3"), "y = 2", "y = 3"),
+        (CIRCLE, r"\frac{dy}{dx} = -\frac{x}{y}", r"\frac{dy}{dx} = \frac{x}{y}"),
+    ],
+)
+def test_what_follows_from_an_equation_to_be_solved(lines, right, wrong):
+    assert all(step.verdict == "proven" for step in verdicts(shown(*lines, right)))
+    *before, last = verdicts(shown(*lines, wrong))
+    assert all(step.verdict == "proven" for step in before)
+    assert last.verdict == "refuted"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("(a + b)^2 = a^2 + b^2", "a = 1"),
+        ("e^{x+y} = e^x + e^y", "x = 0"),
+        (r"\sin^2 x + \cos^2 x = 2", "x = 1"),
+        ("2x + 3 = 7",),  # nobody solves it
+        ("f(x) = x^2", "f(x) = 4", "x = 2"),  # of f a claim
+        (*PARABOLA, "f''(x) = 2x", "x = 1"),  # of every x
+    ],
+)
+def test_an_equation_that_nothing_solves_is_a_claim(lines):
+    steps = verdicts(shown(*lines))
+    assert "refuted" in [step.verdict for step in (steps if len(lines) < 3 else steps[:-1])]
+
+
+def test_a_new_letter_with_an_accent_at_the_end_of_a_chain_is_a_name():
+    steps = verdicts(shown(r"y = 2x + 1 = \bar u", r"\frac{d\bar u}{dx} = 2", r"\frac{d\bar u}{dx} = 3"))
+    assert [step.verdict for step in steps] == ["proven", "proven", "proven", "refuted"]

@@ -134,7 +134,8 @@ class Sum(Node):
 class Statement(Node):
     r"""Sides with a relation between each two: relations[n] stands between sides[n] and sides[n + 1].
 
-    Relations: "=" (also :=, \coloneqq, \equiv, \triangleq, \overset{..}{=}: `defines` is True for those that define),
+    Relations: "=" (also :=, \coloneqq, \equiv, \triangleq, \overset{..}{=}: `defines` is True for those that define;
+    `demands` where the last is to be met, \overset{!}{=}),
     "!=", "<", "<=", ">", ">=", "~" (\approx), "in" (\in), "to" (\to). The first side is None where the formula begins
     with the relation; a lone expression has one side and no relation.
     """
@@ -142,6 +143,7 @@ class Statement(Node):
     sides: tuple[Node | None, ...]
     relations: tuple[str, ...]
     defines: bool = False
+    demands: bool = False
     conditions: tuple[Statement, ...] = ()  # "for x > 0", ", x > 0" after the statement
     tag: str = ""
 

@@ -67,13 +67,15 @@ class Builder(Transformer[Token, Any]):
             else:
                 sides.append(expression(part.node, "one side of another"))
         at = parts[0].start_pos if isinstance(parts[0], Token) else parts[0].node.at
+        demands = relations[-1:] == ["=!"]
+        relations = ["=" if relation == "=!" else relation for relation in relations]
         if "mapsto" in relations:
             return _mapping(at, sides)
         if relations == ["=:"]:
             sides, relations, defines = sides[::-1], ["="], True
         elif "=:" in relations:
             raise LatexError("=: stands in a chain: define the name in a line of its own", at)
-        return tree.Statement(at, tuple(sides), tuple(relations), defines)
+        return tree.Statement(at, tuple(sides), tuple(relations), defines, demands)
 
     def list(self, *parts: Any) -> Listed:
         """Statements between commas; those without a relation are expressions."""

@@ -73,7 +73,10 @@ def negated(reader: Reader, command: str, at: int) -> None:
 
 
 def overset(reader: Reader, command: str, at: int) -> None:
-    r"""\overset{def}{=} defines; anything else over a relation is a remark. \underset{i}{\max} is \max_i."""
+    r"""\overset{def}{=} defines, \overset{!}{=} demands; anything else over a relation is a remark.
+
+    \underset{i}{\max} is \max_i.
+    """
     above = reader.raw()
     place, start = reader.i, len(reader.out)
     if reader.peek() == "{":
@@ -84,7 +87,8 @@ def overset(reader: Reader, command: str, at: int) -> None:
     main = reader.out[start:]
     if len(main) == 1 and main[0].type == "REL":
         symbol, defines = main[0].value
-        main[0].value = (symbol, defines or bool(re.search("def|Def|triangle|Delta|:", above)))
+        must = symbol == "=" and above.strip() in ("!", r"\text{!}")
+        main[0].value = ("=!" if must else symbol, defines or bool(re.search("def|Def|triangle|Delta|:", above)))
     elif command == "\\underset" and len(main) == 1 and main[0].type in ("BIG", "NAME"):
         end, reader.i = reader.i, at + len(command)
         reader.emit("SUB", "_", reader.i)

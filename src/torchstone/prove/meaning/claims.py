@@ -10,6 +10,7 @@ import sympy as sp
 from torchstone.judge import Claim
 from torchstone.judge.verdict import Relation
 from torchstone.prove import tree
+from torchstone.prove.meaning import solving
 from torchstone.prove.meaning.expansion import Expansion
 from torchstone.prove.meaning.indices import opened, put, with_plain_bounds
 from torchstone.prove.meaning.slopes import alike
@@ -38,8 +39,7 @@ def make_claim(
         raise tree.LatexError(f"nothing that is defined here makes {plain(body)} depend on {plain(variable)}", at)
     if scope.values:
         a, b = put(a, scope.values), put(b, scope.values)
-    if scope.solved:
-        a, b = put(a, scope.solved), put(b, scope.solved)
+    a, b = solving.put_in(scope, left, right, a, b)
     a, b, sized = _with_sizes(alike(a), alike(b))
     for side in (a, b):
         if side.has(sp.nan, sp.zoo):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def define(scope: Scope, statement: tree.Statement, left: sp.Expr, right: sp.Expr, line: int) -> tuple[str, str] | None:
     """Learn what an equation defines, and tell it in plain text with a note; None where it defines nothing."""
     node = statement.sides[0]
-    if node is None or solving.names_a_solution(scope, left):
+    if node is None or solving.names_a_solution(scope, left, right):
         return None
     if isinstance(left, Slope):
         return _define_slope(scope, left, right) or _define(scope, statement, left, right, line)
@@ -39,7 +39,7 @@ def _define(
     assert node is not None
     definition = targets.defined_by(node, left, right, line)
     if definition is None and statement.relations == ("=",):
-        return _define_right(scope, statement, left, right, line) or _define_by_equation(scope, left, right, line)
+        return define_last(scope, statement, left, right, line) or _define_by_equation(scope, left, right, line)
     if definition is None or (isinstance(left, Mean) and _is_worked_out(scope, left)):
         return None
     conditions = [each for each in statement.conditions if not targets.is_range(each)]
@@ -106,11 +106,11 @@ def _is_new(scope: Scope, name: str) -> bool:
     return name not in scope.definitions and name not in scope.used and not reached
 
 
-def _define_right(
+def define_last(
     scope: Scope, statement: tree.Statement, left: sp.Expr, right: sp.Expr, line: int
 ) -> tuple[str, str] | None:
-    """2*x + 3 = u, of a u that has not come up before."""
-    node = statement.sides[1]
+    """2*x + 3 = u, of a u that has not come up before, at the end of a chain."""
+    node = statement.sides[-1]
     if node is None or not isinstance(right, sp.Symbol) or right.is_integer or not _is_new(scope, right.name):
         return None
     definition = targets.defined_by(node, right, left, line)
@@ -195,8 +195,9 @@ def _remember_weights(scope: Scope, right: sp.Expr) -> None:
 
 def look_ahead(scope: Scope, left: sp.Expr, right: sp.Expr) -> None:
     """Learn what a symbol stands for that a later line defines ("where s = ..."), if it comes up for the first time."""
+    solutions = {str(symbol) for symbol in (*scope.solved, *scope.zeros)}
     for name in sorted(scope.reach(left, deep=False) | scope.reach(right, deep=False)):
-        if not _is_new(scope, name):
+        if name in solutions or not _is_new(scope, name):
             continue
         for statement in scope.later:
             node, other = statement.sides[:2]

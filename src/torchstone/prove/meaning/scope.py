@@ -15,6 +15,7 @@ from torchstone.prove.meaning.functions import NUMBERS_OF_VECTORS, OF_VECTORS, i
 from torchstone.prove.meaning.letters import Letters
 from torchstone.prove.meaning.reader import RELATIONS, Reader, Reading
 from torchstone.prove.meaning.shapes import is_symbol, plain_name
+from torchstone.prove.meaning.solving import Zeros
 from torchstone.prove.meaning.statements import hear, read_statement
 from torchstone.prove.meaning.written import Prime, Slope, plain
 
@@ -64,12 +65,14 @@ class Scope:
         self.slopes: dict[tuple[str, str], sp.Expr] = {}  # of what has no definition: du/dx = 2
         self.domains: dict[sp.Basic, sp.Set] = {}
         self.given: tuple[sp.Basic, ...] = ()
-        self.solved: dict[sp.Basic, sp.Expr] = {}  # what an equation "derivative = 0" gives for its symbol
+        self.solved: dict[sp.Basic, sp.Expr] = {}  # what an equation to be solved gives for its symbol
+        self.zeros: dict[sp.Basic, Zeros] = {}  # an equation to be solved, by the symbol it is solved for
         self.slope_of: dict[sp.Expr, sp.Symbol] = {}  # what was said to be a derivative, and by which symbol
         self.weights: dict[str, sp.Basic] = {}  # a vector that weighs logarithms, and that its components sum to 1
         self.values: dict[sp.Basic, sp.Expr] = {}  # of one statement's conditions: i = k
         self.previous: sp.Expr | None = None
         self.sizes: dict[str, sp.Expr] = {}  # of vectors whose components were listed
+        self.shown: list[tree.Statement] = []  # all of this section
         self.later: list[tree.Statement] = []  # equations of this section that may define a symbol
         self.unread: dict[str, int] = {}  # names that a line would define, had it been read
         self.lost = False  # whether the line before could not be read
@@ -81,7 +84,7 @@ class Scope:
         scope = self.copy()
         scope.letters = self.letters.copy()
         scope.previous, scope.lost = None, False
-        scope.solved, scope.slope_of = {}, {}
+        scope.solved, scope.zeros, scope.slope_of = {}, {}, {}
         scope.inherited, scope.used = set(self.definitions), set()
         return scope
 
@@ -92,7 +95,8 @@ class Scope:
         scope.definitions, scope.slopes = dict(self.definitions), dict(self.slopes)
         scope.domains, scope.values = dict(self.domains), dict(self.values)
         scope.unread, scope.sizes = dict(self.unread), dict(self.sizes)
-        scope.solved, scope.slope_of, scope.weights = dict(self.solved), dict(self.slope_of), dict(self.weights)
+        scope.solved, scope.zeros = dict(self.solved), dict(self.zeros)
+        scope.slope_of, scope.weights = dict(self.slope_of), dict(self.weights)
         scope.inherited, scope.used = set(self.inherited), set(self.used)
         return scope
 
@@ -100,6 +104,7 @@ class Scope:
         """Look through a section before it is read: what its letters are doesn't depend on the order."""
         listed = list(statements)
         self.letters.add(listed)
+        self.shown = listed
         self.later = [each for each in listed if targets.is_plain_equation(each)]
 
     def read(self, statement: tree.Statement, line: int) -> list[Reading]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -33,8 +34,6 @@ def read_statement(scope: Scope, statement: tree.Statement, line: int) -> list[R
     if statement.sides[0] is not None and targets.is_given(scope, statement):
         return take_as_given(scope, statement)
     readings = _steps(scope, statement, line)
-    equations = [each for each in readings if each.kind != "given" and each.relation == "="]
-    solving.remember_slopes(scope, [(each.left, each.right) for each in equations])
     for reading in readings:
         scope.use(reading.left, reading.right)
     return readings
@@ -60,7 +59,9 @@ def _steps(scope: Scope, statement: tree.Statement, line: int) -> list[Reading]:
             if number or not isinstance(left, sp.IndexedBase) or scope.has_meaning(left):
                 left, right = _by_components(within, left, right)
             reading = _not_a_claim(scope, statement, number, left, right, line, at)
-            readings.append(reading or _claim(within, left, right, relation, at))
+            readings.append(reading or _solution(within, left, right, at) or _claim(within, left, right, relation, at))
+            if relation == "=" and readings[-1].kind != "given":
+                solving.remember_slope(scope, left, right)
         left, at = right, node.at
     scope.previous = left
     return readings
@@ -75,9 +76,25 @@ def _not_a_claim(
     if number == 0 and (learnt := defining.define(scope, statement, left, right, line)) is not None:
         text, note = learnt
         return _said(scope, "definition", left, right, text, at, note)
-    if right == 0 and not statement.conditions and (symbol := solving.set_to_zero(scope, left, at)) is not None:
-        return _said(scope, "given", left, right, f"given: {plain(left)} = 0, to be solved for {symbol}", at)
-    return None
+    accented = isinstance(right, sp.Symbol) and right.name.endswith(("_bar", "_hat", "_tilde"))
+    ends = accented and 0 < number == len(statement.relations) - 1
+    if ends and (learnt := defining.define_last(scope, statement, left, right, line)) is not None:
+        text, note = learnt
+        return _said(scope, "definition", left, right, text, at, note)
+    if solving.names_a_solution(scope, left, right):
+        return None
+    if (symbol := solving.given(scope, statement, number, left, right)) is None:
+        return None
+    return _said(scope, "given", left, right, f"given: {plain(left)} = {plain(right)}, to be solved for {symbol}", at)
+
+
+def _solution(scope: Scope, left: sp.Expr, right: sp.Expr, at: int) -> Reading | None:
+    """x = 1 for one of several solutions of an equation: that it is one."""
+    residual = solving.residual_at(scope, left, right)
+    if residual is None:
+        return None
+    claim = _claim(scope, residual, sp.S.Zero, "=", at)
+    return replace(claim, left=left, right=right, read_as=f"{plain(left)} = {plain(right)}, a solution")
 
 
 def _said(
