@@ -304,3 +304,58 @@ def test_an_equation_that_nothing_solves_is_a_claim(lines):
 def test_a_new_letter_with_an_accent_at_the_end_of_a_chain_is_a_name():
     steps = verdicts(shown(r"y = 2x + 1 = \bar u", r"\frac{d\bar u}{dx} = 2", r"\frac{d\bar u}{dx} = 3"))
     assert [step.verdict for step in steps] == ["proven", "proven", "proven", "refuted"]
+
+
+SOFTMAX = r"$$ s_i = \frac{e^{z_i}}{\sum_{k=1}^K e^{z_k}} $$" + "\n"
+ON, OFF = (rf"$$ \frac{{\partial s_i}}{{\partial z_j}} = {right} $$" + "\n" for right in ("s_i(1 - s_i)", "-s_i s_j"))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("For $i = j$:\n", "For $i \\neq j$:\n"),
+        ("If $i = j$, then\n", "Otherwise\n"),
+        ("# Case 1: $i = j$\n", "# Case 2: $i \\ne j$\n"),
+        ("**Diagonal** ($i = j$):\n", "**Off-diagonal** ($i \\neq j$):\n"),
+        ("Für $i = j$ gilt\n", "Sonst\n"),
+    ],
+)
+def test_a_condition_in_words_holds_up_to_the_next(first, second):
+    title = "" if first.startswith("#") else "# Softmax\n"
+    text = title + SOFTMAX + first + ON + second + OFF
+    assert [step.verdict for step in verdicts(text)] == ["proven"] * 3
+    assert [step.verdict for step in verdicts(title + SOFTMAX + first + OFF + second + ON)][1:] == ["refuted"] * 2
+    turned = title + SOFTMAX + second.replace("Otherwise", "If $i \\neq j$").replace("Sonst", "Für $i \\neq j$:") + OFF
+    assert verdicts(turned + first + ON)[-1].method.endswith("for i = j")
+    assert {step.verdict for step in verdicts(turned + first + ON)} == {"proven"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("For $x > 0$ we have $$ |x| = x $$ and for $x < 0$ $$ |x| = -x $$", "pp"),
+        ("For $-3 < x < 3$: $$ |x - 3| = 3 - x $$", "p"),
+        ("For $\\alpha + \\beta = 1$: $$ \\alpha^2 - \\beta^2 = \\alpha - \\beta $$", "p"),
+        ("$$ |x| = x $$ for $x > 0$.", "p"),
+        ("Show that $x > 0$: $$ |x| = x $$", "r"),
+        ("$$ z = w x $$ With $w = 2$ and $x = 3$: $$ z = 6 $$ In general $$ z = 6 $$", "ppr"),
+        ("$$ y = e^{2x} $$ At $x = 0$ the slope is $$ y' = 2 $$", "pp"),
+        ("For $x \\ge 0$: $$ f(x) = x $$ For $x < 0$: $$ f(x) = -x $$ In general $$ f(x) = |x| $$", "ppp"),
+        ("Let $x > 0$. $$ |x| = x $$ For $y > 0$: $$ |x y| = x y $$", "pp"),
+        ("$$ f(x) = |x| $$ If $x > 0$: $$ f'(x) = 1 $$ Overall $$ f'(x) = 1 $$", "ppr"),
+    ],
+)
+def test_for_what_a_sentence_says_that_a_formula_holds(text, expected):
+    assert "".join(step.verdict[0] for step in verdicts(text)) == expected
+
+
+def test_formulas_of_a_heading_are_heard():
+    assert [step.verdict for step in verdicts("## Derivative of $f(x) = x^2$\n$$ f'(x) = 2x $$")] == ["proven"]
+    assert [step.verdict for step in verdicts("## Derivative of $f(x) = x^2$\n$$ f'(x) = 3x $$")] == ["refuted"]
+
+
+def test_what_stands_before_equal_headings_is_meant_under_each():
+    given, parts = "$$ g(x) = x^2 $$\n", "# One\n$$ g'(x) = {} $$\n# Two\n$$ g'(3) = {} $$ $$ y = 1 + {} $$"
+    assert [step.verdict for step in verdicts(given + parts.format("2x", "6", "x"))] == ["proven"] * 4
+    assert [step.verdict for step in verdicts(given + parts.format("x", "5", "x"))][1:3] == ["refuted"] * 2
+    assert [step.verdict for step in verdicts("# One\n$$ y = x $$\n# Two\n$$ y = 2x $$ $$ y' = 2 $$")] == ["proven"] * 3

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 LONGEST_FORMULA = 20_000  # characters: more is no line of a derivation
 LONGEST_TEXT = 1_000_000  # of a file or a cell
+HERE = "\ufffc"  # stands for a formula in a text
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,19 @@ class Formula:
 
 
 @dataclass
+class Words:
+    """A text with formulas in it, each shown as the sign HERE."""
+
+    text: str = ""
+    formulas: list[Formula] = field(default_factory=list)
+
+
+@dataclass
 class Passage:
-    """Formulas with no sentence between them: a chain."""
+    """Formulas with no sentence between them: a chain. `words` stand before it."""
 
     formulas: list[Formula] = field(default_factory=list)
+    words: Words = field(default_factory=Words)
 
 
 @dataclass
@@ -38,7 +48,9 @@ class Section:
     titles: tuple[str, ...]
     afresh: bool  # whether nothing said before it counts
     passages: list[Passage] = field(default_factory=list)
-    inline: list[Formula] = field(default_factory=list)  # formulas in its sentences
+    inline: list[Formula] = field(default_factory=list)  # formulas in its heading and its sentences
+    heads: tuple[Words, ...] = ()  # the headings it is under
+    tail: Words = field(default_factory=Words)  # what stands behind its last chain
 
     @property
     def title(self) -> str:
@@ -50,6 +62,7 @@ class Section:
 class _Heading:
     level: int
     title: str
+    words: Words
 
 
 @dataclass(frozen=True)
@@ -59,7 +72,10 @@ class _Inline:
 
 @dataclass(frozen=True)
 class _Sentence:
-    """Words, code, an image: what parts one chain from the next."""
+    """Words, code, an image: what parts one chain from the next. `parts`: not a list's mark or a full stop alone."""
+
+    text: str = ""
+    parts: bool = True
 
 
 _Piece = Formula | _Heading | _Inline | _Sentence
@@ -84,6 +100,9 @@ _TOKEN = re.compile(
 _INLINE = re.compile(r"(?=\S)(?:[^$\n\\]|\\[\s\S]|\n(?!\s*\n)){1,1000}(?<!\s)\$(?![\d$])")
 _WORDS = re.compile(r"[^\W\d_]{2,}")
 _PROSE_LINE = re.compile(r"^[ \t]*[^\W\d_]{2,}[,.:;]?(?:[ \t]+[^\W\d_]+[,.:;]?){2,}", re.MULTILINE)
+_TITLE_FORMULA = re.compile(r"(\$+[^$]+\$+|\\\(.*?\\\))")
+_QUOTED = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
+_RULE = re.compile(r"^[ \t]{0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$", re.MULTILINE)
 _BULLET = re.compile(r"^[ \t]*(?:[-*+]|\d+[.)]|>)[ \t]+", re.MULTILINE)
 
 
@@ -133,8 +152,7 @@ def _pieces(text: str, cell: int | None) -> list[_Piece]:
 def _scan(text: str, cell: int | None) -> Iterator[_Piece]:
     at, line, counted = 0, 1, 0
     while match := _TOKEN.search(text, at):
-        if _is_sentence(text[at : match.start()]):
-            yield _Sentence()
+        yield _said(text[at : match.start()])
         line, counted = line + text.count("\n", counted, match.start()), match.start()
         kind = next(name for name in _KINDS if match[name] is not None)
         if kind in _CLOSERS:
@@ -142,10 +160,9 @@ def _scan(text: str, cell: int | None) -> Iterator[_Piece]:
         elif kind in _SKIPPED:
             pieces, at = [_Sentence()] if kind != "comment" else [], _skip(text, match, kind)
         else:
-            pieces, at = _heading(match, kind)
+            pieces, at = _heading(match, kind, line, cell)
         yield from pieces
-    if _is_sentence(text[at:]):
-        yield _Sentence()
+    yield _said(text[at:])
 
 
 _CLOSERS = {
@@ -166,15 +183,25 @@ def _math(text: str, match: re.Match[str], kind: str, line: int, cell: int | Non
         return [_formula(text[start:end], line, cell, f"{match[0]} is not closed by {closer}")], end
     if kind == "begin":
         return [_formula(text[match.start() : end], line, cell)], end
-    formula = _formula(text[start : end - len(closer)], line, cell)
+    latex = text[start : end - len(closer)]
+    if text[text.rfind("\n", 0, match.start()) + 1 : match.start()].lstrip().startswith(">"):
+        latex = _QUOTED.sub("", latex)
+    formula = _formula(latex, line, cell)
     return ([_Sentence(), _Inline(formula)] if kind in ("dollar", "paren") else [formula]), end
 
 
-def _heading(match: re.Match[str], kind: str) -> tuple[list[_Piece], int]:
+def _heading(match: re.Match[str], kind: str, line: int, cell: int | None) -> tuple[list[_Piece], int]:
     if kind == "heading":
-        return [_Heading(len(match["marks"]), _plain(match["title"]))], match.end()
+        words = Words()
+        for number, part in enumerate(_TITLE_FORMULA.split(match["title"])):
+            words.text += HERE if number % 2 else part
+            words.formulas += [_formula(part.strip("$").removeprefix("\\(").removesuffix("\\)"), line, cell)] * (
+                number % 2
+            )
+        return [_Heading(len(match["marks"]), _plain(match["title"]), words)], match.end()
     if kind == "underlined" and "$" not in match["text"]:
-        return [_Heading(1 if match["rule"][0] == "=" else 2, _plain(match["text"]))], match.end()
+        title = _plain(match["text"])
+        return [_Heading(1 if match["rule"][0] == "=" else 2, title, Words(title))], match.end()
     # An escaped sign; or a line with formulas above a rule, to be read as any other.
     return [], match.end() if kind == "escaped" else match.start("text") + 1
 
@@ -217,9 +244,9 @@ def _formula(latex: str, line: int, cell: int | None, trouble: str = "") -> Form
     return Formula(latex[:LONGEST_FORMULA], line, cell, trouble)
 
 
-def _is_sentence(text: str) -> bool:
-    """Whether words stand between two formulas: a list's marks and a stray full stop are none."""
-    return _WORDS.search(_BULLET.sub("", text)) is not None
+def _said(text: str) -> _Sentence:
+    """What stands between two formulas. A list's marks and a stray full stop are no words; a rule parts as they do."""
+    return _Sentence(text, bool(_WORDS.search(_BULLET.sub("", text)) or _RULE.search(text)))
 
 
 def _plain(title: str) -> str:
@@ -240,17 +267,24 @@ def _sections(pieces: list[_Piece]) -> list[Section]:
     top = top if levels.count(top) > 1 else 0
     sections = [Section((), True)]
     path: list[_Heading] = []
-    apart = True
+    apart, words = True, sections[0].tail
     for piece in pieces:
         if isinstance(piece, _Heading):
             path = [*(above for above in path if above.level < piece.level), piece]
             afresh = piece.level <= top or _EXERCISE.match(piece.title) is not None
-            sections.append(Section(tuple(above.title for above in path), afresh))
+            titles, heads = tuple(above.title for above in path), tuple(above.words for above in path)
+            sections.append(Section(titles, afresh, inline=list(piece.words.formulas), heads=heads))
+            words = sections[-1].tail
         elif isinstance(piece, _Inline):
             sections[-1].inline.append(piece.formula)
-        elif isinstance(piece, Formula) and (piece.latex or piece.trouble):
+            words.text += HERE
+            words.formulas.append(piece.formula)
+        elif isinstance(piece, _Sentence):
+            words.text += piece.text
+        elif piece.latex or piece.trouble:
             if apart or not sections[-1].passages:
-                sections[-1].passages.append(Passage())
+                sections[-1].passages.append(Passage(words=words))
+                words = sections[-1].tail = Words()
             sections[-1].passages[-1].formulas.append(piece)
-        apart = not isinstance(piece, Formula)
+        apart = piece.parts or apart if isinstance(piece, _Sentence) else not isinstance(piece, Formula)
     return sections

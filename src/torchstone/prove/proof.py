@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from torchstone.judge import Verdict, judge, suggest
-from torchstone.prove import result, tree
+from torchstone.prove import result, said, tree
 from torchstone.prove.document import Formula, Section
 from torchstone.prove.follow import follows
 from torchstone.prove.goals import Goal
@@ -60,10 +60,14 @@ def examine(
     `goals` are by a section's number. `known` steps are not judged again, and `unreadable` formulas (by number, with
     the reason) not read.
     """
-    scope = Scope()
+    scope, preamble = Scope(), None  # what stands before all that starts afresh is meant in each of it
     first = 0
     for number, section in enumerate(sections):
-        scope = Scope() if section.afresh else scope.child()
+        if section.afresh and number:
+            preamble = scope if preamble is None else preamble
+            scope = preamble.child()
+        else:
+            scope = scope.child()
         formulas = [formula for passage in section.passages for formula in passage.formulas]
         statements: list[list[tree.Statement] | tree.LatexError] = []
         for place, formula in enumerate(formulas, first):
@@ -71,23 +75,31 @@ def examine(
             statements.append(_parsed(formula, unreadable.get(place, "")))
         shown = [each for group in statements if isinstance(group, list) for each in group]
         scope.announce(shown)
-        _hear(scope, section, shown)
-        for passage in section.passages:
+        under, conditions = said.conditions(section, _sentence)
+        _hear(scope, section, shown, conditions)
+        for passage, held in zip(section.passages, under, strict=True):
             chain = _Chain()
-            for formula in passage.formulas:
+            for formula, scope.under in zip(passage.formulas, held, strict=True):
                 group = statements.pop(0)
                 yield from _formula(formula, group, scope, chain, first, seconds, goals.get(number), known)
                 first += 1
 
 
-def _hear(scope: Scope, section: Section, shown: Sequence[tree.Statement]) -> None:
+def _hear(scope: Scope, section: Section, shown: Sequence[tree.Statement], conditions: Sequence[Formula]) -> None:
     """Take in what the sentences say of names that no display formula defines: "let u = 2x + 3"."""
     defined = {name_on_the_left(statement) for statement in shown}
     for formula in section.inline:
-        statements = _parsed(formula, "")
-        for statement in statements if isinstance(statements, list) else ():
-            if name_on_the_left(statement) not in defined:
+        for statement in _sentence(formula):
+            # K = 2 tells how many there are, in whatever case; any other condition is no definition.
+            sized = name_on_the_left(statement) in scope.letters.size_names()
+            if name_on_the_left(statement) not in defined and (sized or formula not in conditions):
                 scope.hear(statement, formula.line)
+
+
+def _sentence(formula: Formula) -> list[tree.Statement]:
+    """The statements of a formula in a sentence; none, where it can't be read."""
+    statements = _parsed(formula, "")
+    return statements if isinstance(statements, list) else []
 
 
 def _parsed(formula: Formula, unreadable: str) -> list[tree.Statement] | tree.LatexError:

@@ -42,7 +42,8 @@ def _define(
         return define_last(scope, statement, left, right, line) or _define_by_equation(scope, left, right, line)
     if definition is None or (isinstance(left, Mean) and _is_worked_out(scope, left)):
         return None
-    conditions = [each for each in statement.conditions if not targets.is_range(each)]
+    under = [each for each in scope.under if targets.bounds_one_of(each, definition.parameters)]
+    conditions = [each for each in (*under, *statement.conditions) if not targets.is_range(each)]
     if conditions and definition.parameters:
         return _define_by_cases(scope, definition, conditions, _said(left, right))
     _refuse_two_meanings(scope, definition, node.at)
@@ -216,6 +217,8 @@ def hear(scope: Scope, node: tree.Node, left: sp.Expr, right: sp.Expr, line: int
     if definition is None or definition.recursive or definition.name.endswith("'") or is_known(definition.name):
         return
     if definition.special and definition.name not in scope.letters.size_names():
+        return
+    if left.is_Symbol and left.is_integer and right.is_Symbol:  # i = j says when, not what i is
         return
     free = not scope.has_meaning(left) and definition.key not in scope.definitions
     if free and definition.name not in scope.reach(right):

@@ -70,6 +70,7 @@ class Scope:
         self.slope_of: dict[sp.Expr, sp.Symbol] = {}  # what was said to be a derivative, and by which symbol
         self.weights: dict[str, sp.Basic] = {}  # a vector that weighs logarithms, and that its components sum to 1
         self.values: dict[sp.Basic, sp.Expr] = {}  # of one statement's conditions: i = k
+        self.under: tuple[tree.Statement, ...] = ()  # for what the sentence before says that a formula holds
         self.previous: sp.Expr | None = None
         self.sizes: dict[str, sp.Expr] = {}  # of vectors whose components were listed
         self.shown: list[tree.Statement] = []  # all of this section
@@ -83,7 +84,7 @@ class Scope:
         """The scope of a new heading. What it inherits may be defined anew until it is used."""
         scope = self.copy()
         scope.letters = self.letters.copy()
-        scope.previous, scope.lost = None, False
+        scope.previous, scope.lost, scope.under = None, False, ()
         scope.solved, scope.zeros, scope.slope_of = {}, {}, {}
         scope.inherited, scope.used = set(self.definitions), set()
         return scope

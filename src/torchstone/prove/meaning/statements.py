@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -40,7 +41,8 @@ def read_statement(scope: Scope, statement: tree.Statement, line: int) -> list[R
 
 
 def _steps(scope: Scope, statement: tree.Statement, line: int) -> list[Reading]:
-    within = _under(scope, statement.conditions)
+    held, told = _said_before(scope)
+    within = _under(held, statement.conditions)
     reader = Reader(within)
     left = _first(reader, statement)
     readings: list[Reading] = []
@@ -60,6 +62,8 @@ def _steps(scope: Scope, statement: tree.Statement, line: int) -> list[Reading]:
                 left, right = _by_components(within, left, right)
             reading = _not_a_claim(scope, statement, number, left, right, line, at)
             readings.append(reading or _solution(within, left, right, at) or _claim(within, left, right, relation, at))
+            if told and readings[-1].claim is not None:
+                readings[-1] = replace(readings[-1], note=" · ".join(filter(None, [readings[-1].note, told])))
             if relation == "=" and readings[-1].kind != "given":
                 solving.remember_slope(scope, left, right)
         left, at = right, node.at
@@ -155,6 +159,17 @@ def hear(scope: Scope, statement: tree.Statement, line: int) -> None:
 
 
 # What is given
+
+
+def _said_before(scope: Scope) -> tuple[Scope, str]:
+    """The scope with what the sentence before a formula says of it, and that in plain text."""
+    if not scope.under:
+        return scope, ""
+    within, told = scope.copy(), []
+    for condition in scope.under:
+        with contextlib.suppress(tree.LatexError, ValueError, TypeError):
+            told += [each.read_as.removeprefix("given: ") for each in take_as_given(within, condition)]
+    return within, f"for {', '.join(told)}" if told else ""
 
 
 def _under(scope: Scope, conditions: tuple[tree.Statement, ...]) -> Scope:

@@ -104,7 +104,7 @@ def is_plain_equation(statement: tree.Statement) -> bool:
     """Whether a statement is an equation with nothing but a symbol on its left, and no number on its right."""
     left, right = statement.sides[0], statement.sides[-1]
     plainly = left is not None and is_symbol(left) and statement.relations[:1] == ("=",)
-    return plainly and right is not None and not _is_constant(right) and not statement.conditions
+    return plainly and right is not None and not is_constant(right) and not statement.conditions
 
 
 def name_on_the_left(statement: tree.Statement) -> str | None:
@@ -156,12 +156,12 @@ def is_given(scope: Scope, statement: tree.Statement) -> bool:
     if all(sign in ("<", "<=", ">", ">=", "!=") for sign in statement.relations):
         if all(_bounds(scope, a, b) or _bounds(scope, b, a) for a, b in pairwise(statement.sides)):
             return True
-        return all(_is_free(scope, side) or _is_constant(side) for side in statement.sides)
+        return all(_is_free(scope, side) or is_constant(side) for side in statement.sides)
     if statement.relations == ("in",):
         side = statement.sides[0]
         parts = side.parts if isinstance(side, tree.Group) else (side,)
         return all(_is_free(scope, part) for part in parts)
-    if statement.relations == ("=",) and _is_constant(statement.sides[1]):
+    if statement.relations == ("=",) and is_constant(statement.sides[1]):
         match statement.sides[0]:
             case tree.Row(items=(tree.Big(kind="sum"), tree.Scripted(base=tree.Name(name=name)) as term)):
                 return name in scope.letters.vectors and name not in scope.definitions and term.superscript is None
@@ -186,6 +186,13 @@ def _bounds(scope: Scope, node: tree.Node | None, other: tree.Node | None) -> bo
     return not own & held
 
 
+def bounds_one_of(statement: tree.Statement, symbols: tuple[sp.Expr, ...]) -> bool:
+    """Whether a condition says where some of the symbols lie: x > 0."""
+    names = {str(symbol) for symbol in symbols}
+    placed = any(isinstance(side, tree.Name) and side.name in names for side in statement.sides)
+    return placed and statement.relations[0] in ("<", "<=", ">", ">=")
+
+
 def _is_free(scope: Scope, node: tree.Node | None) -> bool:
     """Whether a node is a symbol, or a component, that nothing is known of."""
     match node:
@@ -196,16 +203,17 @@ def _is_free(scope: Scope, node: tree.Node | None) -> bool:
     return False
 
 
-def _is_constant(node: tree.Node | None) -> bool:
+def is_constant(node: tree.Node | None) -> bool:
+    """Whether a node is a number."""
     match node:
         case tree.Number():
             return True
         case tree.Name(name="pi" | "e" | "infinity"):
             return True
         case tree.Sum(terms=terms):
-            return all(_is_constant(term) for _, term in terms)
+            return all(is_constant(term) for _, term in terms)
         case tree.Fraction(top=top, bottom=bottom):
-            return _is_constant(top) and _is_constant(bottom)
+            return is_constant(top) and is_constant(bottom)
     return False
 
 
