@@ -267,3 +267,11 @@ def test_large_multiples_of_an_angle_need_not_be_taken_apart():
     right = sp.cos(sp.expand((3 * a - 3 * b - 5) ** 2)) * 6 * (3 * a - 3 * b - 5)
     assert judge(Claim(left, right)).outcome == "proven"
     assert judge(Claim(left, -right)).outcome == "refuted"
+
+
+def test_a_bound_need_not_be_rational():
+    p = sp.Symbol("p", real=True)
+    cases = sp.Piecewise((1, (p > 0) & (p < 1)), (p, True))
+    domain = sp.Interval.open(sp.exp(-100), 1 - sp.exp(-100))
+    assert judge(Claim(cases, sp.Integer(1), domains={p: domain})).outcome == "proven"
+    assert judge(Claim(cases, sp.Integer(1), domains={p: sp.Interval(sp.exp(-100), sp.pi)})).outcome == "refuted"

@@ -410,12 +410,19 @@ def _points(count: int) -> Iterator[tuple[sp.Expr, ...]]:
 
 
 def _bounds(domain: sp.Set) -> Iterator[tuple[sp.Expr, int, bool]]:
-    """(bound, direction, whether it is left out) of a set's hull, where it is an interval or a few numbers."""
+    """(bound, direction, whether it is left out) of a set's hull, where it is an interval or a few numbers.
+
+    In place of an irrational number stands the whole number beyond it.
+    """
     if isinstance(domain, sp.Interval):
         if domain.start.is_Rational:
             yield domain.start, 1, bool(domain.left_open)
+        elif (below := sp.floor(domain.start)).is_Integer:
+            yield below, 1, True
         if domain.end.is_Rational:
             yield domain.end, -1, bool(domain.right_open)
+        elif (above := sp.ceiling(domain.end)).is_Integer:
+            yield above, -1, True
     elif isinstance(domain, sp.FiniteSet) and all(each.is_Rational for each in domain):
         yield min(domain), 1, False
         yield max(domain), -1, False
