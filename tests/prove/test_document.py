@@ -131,3 +131,12 @@ def test_any_text_has_formulas_in_order(text):
     lines = [formula.line for formula in found]
     assert lines == sorted(lines)
     assert all(1 <= line <= text.count("\n") + 1 for line in lines)
+
+
+def test_a_quotation_is_read_without_its_marks():
+    assert formulas("> So\n>\n> $$\n> a = b\n> $$\n\n$$\na\n> b\n$$") == [[("a = b", 4), ("a\n> b", 8)]]
+
+
+def test_a_formula_that_ends_with_an_equals_sign_goes_on_in_the_next():
+    assert formulas("$$a =$$ $$b =$$\nand so\n$$c$$") == [[("a", 1), ("= b", 1)], [("= c", 3)]]
+    assert formulas("$$a =$$ $$= b$$ $$c \\neq$$ $$d$$")[0][1:] == [("= b", 1), ("c \\neq", 1), ("d", 1)]

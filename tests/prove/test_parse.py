@@ -460,3 +460,33 @@ def test_trees_come_back_from_their_latex(node, relation):
     symbol, command = relation
     assert read(written(node)) == [shown(node)]
     assert read(rf"f {command} {written(node)}") == [f"f {symbol} {shown(node)}"]
+
+
+@pytest.mark.parametrize(
+    ("latex", "count"),
+    [
+        (r"\begin{aligned} 2x + 4 &= 8 &&| -4 \\ 2x &= 4 \quad | :2 \\ x &= 2 \end{aligned}", 3),
+        (r"\frac12 x = 3 \mid \cdot 2", 1),
+        (r"y = |x| \vert\,-3", 1),
+        (r"x = 4 \quad |\; \sqrt{\phantom{x}}", 1),
+    ],
+)
+def test_behind_a_lone_bar_stands_a_note(latex, count):
+    assert len(parse(latex)) == count
+    assert parse(r"|x| = |y|")[0].sides[1].bracket == "|"
+
+
+@pytest.mark.parametrize(
+    "latex",
+    [
+        r"x > 0: \quad y = 2x",
+        r"x > 0: y = 2x",
+        r"\text{Case 1: } x > 0: \quad y = 2x",
+        r"\text{Case } x > 0: \; y = 2x",
+        r"i = j: \quad y = 2x",
+    ],
+)
+def test_a_colon_ends_a_condition(latex):
+    (statement,) = parse(latex)
+    assert (statement.relations, len(statement.conditions)) == (("=",), 1)
+    assert parse(r"x = 6 : 2 = 3")[0].relations == ("=", "=")

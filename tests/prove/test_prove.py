@@ -231,6 +231,7 @@ def test_a_slip_is_found(expression, chance: random.Random):
             "f(x) = \\begin{cases} x & x > 0 \\\\ 0 & \\text{otherwise} \\end{cases}",
             ["f(x) = \\begin{cases} x & x > 0 \\\\ 0 & \\text{otherwise} \\end{cases}"],
         ),
+        ("\\begin{align} a &= b \\quad \\\\ \\text{II: } c &= d % so\n\\end{align}", ["a = b", "c = d"]),
     ],
 )
 def test_a_step_shows_its_own_latex(latex, sources):

@@ -4,7 +4,7 @@ import json
 import re
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 LONGEST_FORMULA = 20_000  # characters: more is no line of a derivation
 LONGEST_TEXT = 1_000_000  # of a file or a cell
@@ -254,6 +254,18 @@ def _plain(title: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"[*`]+", "", title)).strip(" #:")
 
 
+_UNFINISHED = re.compile(r"(?<![<>!:=\\])=\s*$")
+
+
+def _continued(section: Section, formula: Formula) -> Formula:
+    """A formula; with the "=" at its beginning that ends the one before it."""
+    before = section.passages[-1].formulas if section.passages else []
+    if not before or formula.trouble or not _UNFINISHED.search(before[-1].latex):
+        return formula
+    before[-1] = replace(before[-1], latex=_UNFINISHED.sub("", before[-1].latex).rstrip())
+    return formula if formula.latex.startswith("=") else replace(formula, latex="= " + formula.latex)
+
+
 # A heading that begins a new exercise: what was said in the one before is not meant in it.
 _EXERCISE = re.compile(
     r"(?:task|exercise|problem|question|assignment|aufgabe|übung|exercice|ejercicio|esercizio|zadanie)\s*\d",
@@ -282,9 +294,10 @@ def _sections(pieces: list[_Piece]) -> list[Section]:
         elif isinstance(piece, _Sentence):
             words.text += piece.text
         elif piece.latex or piece.trouble:
+            formula = _continued(sections[-1], piece)
             if apart or not sections[-1].passages:
                 sections[-1].passages.append(Passage(words=words))
                 words = sections[-1].tail = Words()
-            sections[-1].passages[-1].formulas.append(piece)
+            sections[-1].passages[-1].formulas.append(formula)
         apart = piece.parts or apart if isinstance(piece, _Sentence) else not isinstance(piece, Formula)
     return sections

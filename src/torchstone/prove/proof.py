@@ -21,6 +21,13 @@ _LAYOUT = re.compile(
     re.DOTALL,
 )
 
+_COMMENT = re.compile(r"(?<!\\)%[^\n]*")
+# Behind a statement: spaces, what closes its environment, and words that lead to the next.
+_BEHIND = re.compile(
+    r"\s*(?:\\\\|\\q?quad|\\[,;:! ]|&|\\end\{(?!cases)\w+\*?\}|(?:\\\\|\\q?quad|,)\s*\\text\s*\{[^{}]*\}"
+    r"|\\(?:Right|Longright|Leftright|Longleftright)arrow|\\implies|\\iff)\s*$"
+)
+
 Place = tuple[int, int]  # the formula's number in the document, the step's in the formula
 
 
@@ -188,4 +195,7 @@ def _unread(formula: Formula, source: str, error: Exception) -> result.Step:
 
 def _tidy(source: str) -> str:
     """A statement's LaTeX without what only parts it from the next."""
+    source = _COMMENT.sub("", source)
+    while (shorter := _BEHIND.sub("", source)) != source:
+        source = shorter
     return " ".join(_LAYOUT.sub(lambda found: found["cases"] or " ", source).split())[:2000].strip(" ,.;")

@@ -3,6 +3,7 @@ r"""Printed brackets and bars find their partners: ( ), \left[ \right), |x|, f(x
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 
 from torchstone.prove.latex.commands import BARS, CLOSING, OPENING, REFUSED, SIZES
 from torchstone.prove.latex.environments import SYSTEM, cases
@@ -61,8 +62,28 @@ def printed(reader: Reader, command: str, at: int) -> None:
         end(reader, CLOSING[command], at)
 
 
+_REST_OF_ROW = re.compile(r"(?:(?!\\\\|\\end\s*\{|\n[ \t]*\n).)*", re.DOTALL)
+_BAR = re.compile(r"\||\\(?:[lr]?vert|mid|middle|begin)(?![A-Za-z])", re.IGNORECASE)
+
+
+def _is_note(reader: Reader) -> bool:
+    r"""A bar without a partner behind an equation begins a note on what is done next: 2x = 4 \quad | : 2."""
+    if reader.newline != "NEWLINE" or reader.peek() == "_":
+        return False
+    row = reversed(reader.out)
+    told = any(token.type == "REL" for token in takewhile(lambda token: token.type != "NEWLINE", row))
+    rest = _REST_OF_ROW.match(reader.text, reader.i)
+    if not told or rest is None or _BAR.search(rest[0]):
+        return False
+    reader.i = rest.end()
+    return True
+
+
 def bar(reader: Reader, command: str, at: int) -> None:
-    """A bar opens, closes, or stands for itself."""
+    """A bar opens, closes, stands for itself, or begins a note."""
+    if _is_note(reader):
+        reader.emit("REMARK", "", at)
+        return
     double = command == "|" and reader.text.startswith("|", reader.i)
     kind = "||" if double else BARS[command]
     top = reader.brackets[-1] if reader.brackets else None
@@ -172,6 +193,9 @@ def middle(reader: Reader, command: str, at: int) -> None:
     r"""\mid and \middle|."""
     if command == "\\middle":
         _delimiter(reader, command)
+    elif _is_note(reader):
+        reader.emit("REMARK", "", at)
+        return
     reader.emit("GIVEN", "|", at)
 
 

@@ -95,16 +95,24 @@ def _pieces(row: list[Token]) -> Iterator[tuple[str, list[Token], str]]:
     several = _several_relations(row)
     for position, token in outer(row):
         seen += token.type == "REL"
-        colon = token.type == "OVER" and token.value == ":" and conditional and seen
+        colon = token.type == "OVER" and token.value == ":" and seen and (conditional or _ends_condition(row, position))
         arrow = token.type == "REL" and token.value[0] == "to" and position in several
         if not (token.type in _SEPARATORS or token.type in ("LINK", "TAG") or colon or arrow) or token.type == "SOFT":
             continue
         if token.type == "PERIOD" and position + 1 < len(row) and row[position + 1].type in ("NAME", "NUMBER", "FRAC"):
             raise LatexError("a full stop can't stand within a formula: write \\cdot for a product", token.start_pos)
+        link = "cond" if colon else link
         yield link, row[begin:position], token.value if token.type == "TAG" else ""
         link = token.value if token.type == "LINK" else _SEPARATORS.get(token.type, "arrow" if arrow else "comma")
         begin, seen, conditional = position + 1, 0, link == "cond"
     yield link, row[begin:], ""
+
+
+def _ends_condition(row: list[Token], position: int) -> bool:
+    r"""Whether a colon ends what it stands behind: i = j: \quad, and x > 0: before another equation."""
+    apart = position + 1 < len(row) and row[position + 1].type == "SOFT"
+    before, after = relations(row[:position]), relations(row[position + 1 :])
+    return bool(after) and (apart or row[before[-1]].value[0] in ("<", ">", "<=", ">=", "!="))
 
 
 def _several_relations(row: list[Token]) -> set[int]:

@@ -16,6 +16,7 @@ CONDITION = set(
     per quando dla gdy jeśli jezeli при если для
 """)
 )
+CASES = {"case", "fall", "cas", "caso"}  # \text{Case 1: } i = j
 OTHERWISE = set(
     words("""
     otherwise else elsewhere sonst ansonsten andernfalls sinon autrement altrimenti иначе przeciwnym contrario caso
@@ -62,7 +63,7 @@ def kind_of(text: str) -> str:
         "otherwise": first in OTHERWISE or several,
         "where": found in (["if", "and", "only", "if"], ["iff"]),
         "or": first in ALTERNATIVE,
-        "cond": bool(CONDITION & {first, last}),
+        "cond": bool(CONDITION & {first, last}) or first in CASES,
         "link": bool(LINK & {first, last}),
         "name": bool(_NAME.fullmatch(text.strip())),
     }
