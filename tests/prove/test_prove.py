@@ -360,3 +360,50 @@ def test_what_stands_before_equal_headings_is_meant_under_each():
     assert [step.verdict for step in verdicts(given + parts.format("2x", "6", "x"))] == ["proven"] * 4
     assert [step.verdict for step in verdicts(given + parts.format("x", "5", "x"))][1:3] == ["refuted"] * 2
     assert [step.verdict for step in verdicts("# One\n$$ y = x $$\n# Two\n$$ y = 2x $$ $$ y' = 2 $$")] == ["proven"] * 3
+
+
+OSCILLATION = (r"x(t) = A\cos(\omega t)", r"\dot{x}(t) = -A\omega\sin(\omega t)")
+DECAY = (r"\eta_t = \eta_0 e^{-kt}",)
+NET = (r"net = w x + b", r"out = \frac{1}{1+e^{-net}}")
+
+
+@pytest.mark.parametrize(
+    ("lines", "right", "wrong"),
+    [
+        (OSCILLATION, r"\ddot{x}(t) = -\omega^2 x(t)", r"\ddot{x}(t) = \omega^2 x(t)"),
+        (("v = 3 t^2",), r"\dot v = 6t", r"\dot v = 3t"),
+        (DECAY, r"\frac{\eta_{t+1}}{\eta_t} = e^{-k}", r"\frac{\eta_{t+1}}{\eta_t} = e^{k}"),
+        (("KL = e^{2a}",), r"\frac{dKL}{da} = 2 e^{2a}", r"\frac{dKL}{da} = e^{2a}"),
+        (("PP = e^{H}",), r"\log PP = H", r"\log PP = 2H"),
+        ((r"FL(p) = -(1-p)^2 \ln p",), r"FL(1) = 0", r"FL(1) = 1"),
+        (NET, r"\frac{\partial out}{\partial w} = out(1-out) x", r"\frac{\partial out}{\partial w} = out(1+out) x"),
+        (("f(x) = x^2",), r"D_x (x^2 + 3x) = 2x + 3", r"D_x (x^2 + 3x) = 2x"),
+        ((), r"2x + 3 = 7 \quad | -3 \\ 2x = 4 \quad \mid :2 \\ x = 2", r"2x + 3 = 7 & | -3 \\ 2x = 4 & | :2 \\ x = 3"),
+        (("a = 2",), r"a^2 &= 4 && | \cdot |b|", r"a^2 &= 5 && | \cdot |b|"),
+    ],
+)
+def test_notation_of_every_day(lines, right, wrong):
+    assert [step.verdict for step in verdicts(shown(*lines, right))] != []
+    assert all(step.verdict == "proven" for step in verdicts(shown(*lines, right)))
+    *before, last = verdicts(shown(*lines, wrong))
+    assert all(step.verdict == "proven" for step in before)
+    assert last.verdict == "refuted"
+
+
+@pytest.mark.parametrize(
+    ("line", "verdict"),
+    [("ab = ba", "proven"), ("ab = a + b", "refuted"), ("|a| = |-a|", "proven"), ("|a| = a", "refuted")],
+)
+def test_letters_side_by_side_and_bars_are_what_they_were(line, verdict):
+    (step,) = verdicts(shown(line))
+    assert step.verdict == verdict
+
+
+def test_a_name_of_several_letters_is_known_below():
+    text = shown("MSE = (a - b)^2") + "\n## Slope\n" + r"$$ \frac{\partial MSE}{\partial a} = 2(a - b) $$"
+    assert [step.verdict for step in verdicts(text)] == ["proven", "proven"]
+
+
+def test_a_dot_over_what_does_not_depend_on_time_is_refused():
+    *_, step = verdicts(shown("x = 3a", r"\dot x = 2"))
+    assert (step.verdict, step.method) == ("unread", r"\dot x is a derivative by t, and x does not depend on t")

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from torchstone.prove import tree
 from torchstone.prove.latex.assemble import Entry, conditioned, listed, unbracketed
 from torchstone.prove.latex.flow import Chunk, chunks, outer, relations, rows, solid, split
+from torchstone.prove.latex.notes import without_notes
 from torchstone.prove.latex.reader import Token, short
 from torchstone.prove.latex.runs import joined
 from torchstone.prove.latex.tokens import tokens
@@ -52,7 +53,7 @@ def parse(latex: str) -> list[Statement]:
 
 def _formula(latex: str) -> list[Statement]:
     found: list[Statement] = []
-    for row in rows(resolve(_opened(tokens(latex)))):
+    for row in rows(resolve(_opened(tokens(without_notes(latex))))):
         parts = chunks([_with_cases(token, latex) for token in row])
         found = conditioned(_entries(parts, latex), found)
     return found

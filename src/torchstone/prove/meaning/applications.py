@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -170,8 +170,10 @@ def _index(reader: Reader, subscript: tree.Node) -> tuple[sp.Expr, ...]:
 
 def _head(reader: Reader, item: tree.Node, after: tuple[tree.Node, ...]) -> Head | None:
     """The function that an item names, where what follows makes a call of it."""
-    if isinstance(item, tree.Name) and _begins_call(reader, item, after):
-        return Head(item.name, item.at)
+    if isinstance(item, tree.Name):
+        name, order = derivatives.dotted(reader, item) or (item.name, 0)
+        if _begins_call(reader, replace(item, name=name), after):
+            return Head(name, item.at, primes=order)
     if not isinstance(item, tree.Scripted) or not isinstance(item.base, tree.Name):
         return None
     base, subscript, superscript = item.base, item.subscript, item.superscript

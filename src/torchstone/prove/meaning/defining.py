@@ -47,7 +47,7 @@ def _define(
     if conditions and definition.parameters:
         return _define_by_cases(scope, definition, conditions, _said(left, right))
     _refuse_two_meanings(scope, definition, node.at)
-    depends = definition.name in scope.reach(definition.body) and not definition.recursive
+    depends = definition.name in scope.reach(definition.body) and not (definition.recursive or _is_closed(definition))
     if depends or not (statement.defines or may_define(scope, definition)):
         return None
     before = scope.definitions.get(definition.key)
@@ -57,6 +57,13 @@ def _define(
     scope.learn(definition)
     _remember_weights(scope, right)
     return _said(left, right), note
+
+
+def _is_closed(definition: Definition) -> bool:
+    """Whether a sequence is told from its beginning: x_t = x_0 q^t."""
+    own = [each for each in definition.body.atoms(sp.Indexed) if str(each.base) == definition.name]
+    counted = bool(definition.index) and not any(index.is_Integer for index in definition.index)
+    return counted and bool(own) and all(index.is_Integer for each in own for index in each.indices)
 
 
 def _said(left: sp.Expr, right: sp.Expr) -> str:

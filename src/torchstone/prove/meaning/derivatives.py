@@ -40,13 +40,40 @@ def is_derivative_node(node: tree.Node) -> bool:
 
 def operator(reader: Reader, node: tree.Node) -> Operator | None:
     """The operator that a node is: d/dx, with nothing above but the d."""
+    scope = reader.scope
     match node:
         case tree.Fraction() if is_derivative(node):
             read = read_fraction(reader, node)
             return read if isinstance(read, Operator) else None
         case tree.Scripted(base=tree.Name(name="partial"), subscript=subscript) if subscript is not None:
             return Operator(((_variable(reader, subscript), 1),))
+        case tree.Scripted(base=tree.Name(name="D"), subscript=tree.Name(name=name, style="letter") as subscript):
+            # D_x, unless it is a name of its own.
+            own = {"D", f"D_{name}"} & (scope.letters.defined | set(scope.definitions))
+            if not own and len(name) == 1 and name not in scope.letters.indices and node.superscript is None:
+                return Operator(((_variable(reader, subscript), 1),))
     return None
+
+
+def dotted(reader: Reader, node: tree.Name) -> tuple[str, int] | None:
+    r"""The x of \dot x and how often it is differentiated by time, where x is defined and \dot x is not."""
+    name, _, accent = node.name.rpartition("_")
+    known = reader.scope.definitions
+    order = {"dot": 1, "ddot": 2}.get(accent)
+    return (name, order) if order is not None and name in known and node.name not in known else None
+
+
+def by_time(reader: Reader, node: tree.Name) -> sp.Expr | None:
+    r"""\dot x of a defined x: its derivative by t."""
+    if (found := dotted(reader, node)) is None:
+        return None
+    name, order = found
+    definition, time = reader.scope.definitions[name], reader.scope.symbol("t")
+    if definition.parameters == (time,):
+        return Prime(sp.Function(name)(time), order)
+    if definition.parameters or definition.index or "t" not in reader.scope.reach(definition.body):
+        raise tree.LatexError(f"\\dot {name} is a derivative by t, and {name} does not depend on t", node.at)
+    return Slope(reader.scope.symbol(name), time, order)
 
 
 def read_fraction(reader: Reader, node: tree.Fraction) -> Operator | sp.Expr | None:

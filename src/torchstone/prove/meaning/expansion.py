@@ -98,9 +98,10 @@ class Expansion:
         definition = self.scope.definitions.get(name)
         if definition is None or len(definition.index) != len(indices):
             return e.base[indices]
-        if definition.recursive and not self._can_unroll(e.base[indices]):
-            return e.base[indices]
         body = self.changed.get(name, definition.body)
+        begins = all(index.is_Integer for index in indices) and e.base[indices] in body.atoms(sp.Indexed)  # x_0
+        if begins or (definition.recursive and not self._can_unroll(e.base[indices])):
+            return e.base[indices]
         if definition.recursive:
             return self.of(put(body, dict(zip(definition.index, indices, strict=True))), keep)
         return self._substituted(body, dict(zip(definition.index, indices, strict=True)), keep)

@@ -68,6 +68,8 @@ class Reader:
 
     def _name(self, node: tree.Name) -> sp.Expr:
         name, scope = node.name, self.scope
+        if (slope := derivatives.by_time(self, node)) is not None:
+            return slope
         if name in REFUSED or node.style == "blackboard":
             raise tree.LatexError(f"{REFUSED.get(name, name)} is not read", node.at)
         if name in _CONSTANTS and name not in scope.definitions:

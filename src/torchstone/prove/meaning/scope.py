@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from torchstone.prove import tree
-from torchstone.prove.meaning import targets
+from torchstone.prove.meaning import names, targets
 from torchstone.prove.meaning.expansion import Expansion
 from torchstone.prove.meaning.functions import NUMBERS_OF_VECTORS, OF_VECTORS, is_known
 from torchstone.prove.meaning.letters import Letters
@@ -73,6 +73,7 @@ class Scope:
         self.under: tuple[tree.Statement, ...] = ()  # for what the sentence before says that a formula holds
         self.previous: sp.Expr | None = None
         self.sizes: dict[str, sp.Expr] = {}  # of vectors whose components were listed
+        self.runs: frozenset[names.Run] = frozenset()  # letters side by side that are one name
         self.shown: list[tree.Statement] = []  # all of this section
         self.later: list[tree.Statement] = []  # equations of this section that may define a symbol
         self.unread: dict[str, int] = {}  # names that a line would define, had it been read
@@ -104,12 +105,15 @@ class Scope:
     def announce(self, statements: Iterable[tree.Statement]) -> None:
         """Look through a section before it is read: what its letters are doesn't depend on the order."""
         listed = list(statements)
+        self.runs = names.runs(listed, self.runs)
+        listed = [names.joined(each, self.runs) for each in listed]
         self.letters.add(listed)
         self.shown = listed
         self.later = [each for each in listed if targets.is_plain_equation(each)]
 
     def read(self, statement: tree.Statement, line: int) -> list[Reading]:
         """The statement's steps. Raises `LatexError` where it has no meaning."""
+        statement = names.joined(statement, self.runs)
         try:
             with refusals(statement.at):
                 readings = read_statement(self, statement, line)
@@ -124,6 +128,7 @@ class Scope:
 
     def hear(self, statement: tree.Statement, line: int) -> None:
         """Take in a formula of a sentence: "let y = sigma(x)". What can't be read is passed over."""
+        statement = names.joined(statement, self.runs)
         previous, lost = self.previous, self.lost
         if statement.relations == ("=",):
             self.letters.add([statement])

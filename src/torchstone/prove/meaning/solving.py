@@ -109,7 +109,7 @@ def _implicit(scope: Scope, statement: tree.Statement, residual: sp.Expr) -> str
 
 def names_later(scope: Scope, statement: tree.Statement, symbol: sp.Symbol) -> bool:
     """Whether a line below a statement says what a symbol is: x = ..., x^* = ..., x_hat = ..."""
-    places = [place for place, other in enumerate(scope.shown) if other is statement]
+    places = [place for place, other in enumerate(scope.shown) if other == statement]
     if not places or scope.has_meaning(symbol):
         return False
     for other in scope.shown[places[0] + 1 :]:

@@ -75,7 +75,8 @@ def _component_defined(left: sp.Indexed, right: sp.Expr, line: int) -> Definitio
 
     name, index = str(left.base), tuple(left.indices)
     others = [each.indices for each in right.atoms(sp.Indexed) if each.base == left.base]
-    if len(index) == 1 and others and not index[0].is_Integer:
+    started = all(own[0].is_Integer for own in others)
+    if len(index) == 1 and not started and not index[0].is_Integer:
         letters = index[0].free_symbols
         if len(letters) != 1 or any((own[0] - index[0]).is_negative is not True for own in others):
             return None
