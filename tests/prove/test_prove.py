@@ -407,3 +407,34 @@ def test_a_name_of_several_letters_is_known_below():
 def test_a_dot_over_what_does_not_depend_on_time_is_refused():
     *_, step = verdicts(shown("x = 3a", r"\dot x = 2"))
     assert (step.verdict, step.method) == ("unread", r"\dot x is a derivative by t, and x does not depend on t")
+
+
+@pytest.mark.parametrize(
+    ("function", "line", "verdict"),
+    [
+        ("|x|", "f'(0) = 0", "unread"),
+        (r"\max(0, x)", r"f'(0) = \frac12", "unread"),
+        (r"\max(0, x)", r"\left.\frac{df}{dx}\right|_{x=0} = \frac12", "unread"),
+        (r"\max(0, x)", "f'(1) = 1", "proven"),
+        (r"\max(0, x)^2", "f'(0) = 0", "proven"),
+        (r"\max(0, x)^2", "f'(0) = 1", "refuted"),
+        ("|x|", "f(0) = 0", "proven"),
+    ],
+)
+def test_at_a_kink_there_is_no_derivative(function, line, verdict):
+    step = verdicts(f"$$ f(x) = {function} $$ $$ {line} $$")[-1]
+    assert step.verdict == verdict
+    assert verdict != "unread" or "kink" in step.method
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"$$ L(w) = \max(0, 1 - ywx) $$ $$ L'(w) = -yx $$",
+        SOFTMAX + OFF,
+        r"For $a + b = 2$: $$ a^2 + 2ab + b^2 = 1 + c^2 $$",
+    ],
+)
+def test_a_suggestion_is_written_as_formulas_are_and_simpler_than_they(text):
+    suggestion = verdicts(text)[-1].suggestion or ""
+    assert not any(word in suggestion for word in ("Heaviside", "KroneckerDelta", "Sum(", "the term -", "the term 1 -"))

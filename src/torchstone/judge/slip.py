@@ -6,6 +6,7 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 import sympy as sp
+from sympy.printing.str import StrPrinter
 
 from torchstone.judge.functions import UndecidedValueError, UndefinedValueError, UnsupportedError
 from torchstone.judge.judge import judge, prepared
@@ -119,7 +120,13 @@ def _edited(edit: _Edit) -> _Change:
 
 def _text(expression: sp.Expr) -> str:
     """An expression as text, without what was left unevaluated when it was read."""
-    return str(sp.sstr(_evaluated(expression)))
+    return str(_Printer().doprint(_evaluated(expression)))
+
+
+class _Printer(StrPrinter):
+    def _print_Sum(self, e: sp.Sum) -> str:
+        limits = ", ".join(f"{index} = {self.doprint(first)}..{self.doprint(last)}" for index, first, last in e.limits)
+        return f"sum({self.doprint(e.function)}, {limits})"
 
 
 def _evaluated(node: Any) -> Any:
@@ -346,6 +353,7 @@ def _inner_derivatives(right: sp.Expr, claim: Claim, measured: _Measured) -> Ite
 def _factors_and_terms(
     left: sp.Expr, right: sp.Expr, rebuild: Rebuild, claim: Claim, measured: _Measured
 ) -> Iterator[_Change]:
+    most = max(sp.count_ops(left), sp.count_ops(right))
     for candidate in _small(left, right, claim):
         try:
             value = rebuild(candidate, sp.S.Zero, {}).left
@@ -356,6 +364,8 @@ def _factors_and_terms(
             yield _Change(right * candidate, {}, f"the right side lacks the factor {text}")
         if measured.inverse(value):
             yield _Change(right / candidate, {}, f"the right side has the factor {text} too many")
+        if isinstance(candidate, sp.Add) or sp.count_ops(candidate) > most:
+            continue  # the whole difference is no slip
         if measured.gap(value):
             yield _Change(right + candidate, {}, f"the right side lacks the term {text}")
         if measured.gap(-value):
@@ -384,8 +394,9 @@ def _small(left: sp.Expr, right: sp.Expr, claim: Claim) -> Iterator[sp.Expr]:
 
 
 def _inexpressible(candidate: sp.Expr) -> bool:
-    """Whether a candidate holds what was written but is no SymPy, such as f'(x)."""
+    """Whether a candidate holds what was written but is no SymPy, such as f'(x), or what only SymPy writes."""
     return any(
-        isinstance(node, sp.Derivative) or not (type(node).__module__ or "sympy").startswith("sympy")
+        isinstance(node, (sp.Derivative, sp.Heaviside, sp.KroneckerDelta, sp.Piecewise))
+        or not (type(node).__module__ or "sympy").startswith("sympy")
         for node in sp.preorder_traversal(candidate)
     )

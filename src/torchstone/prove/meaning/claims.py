@@ -13,7 +13,7 @@ from torchstone.prove import tree
 from torchstone.prove.meaning import solving
 from torchstone.prove.meaning.expansion import Expansion
 from torchstone.prove.meaning.indices import opened, put, with_plain_bounds
-from torchstone.prove.meaning.slopes import alike
+from torchstone.prove.meaning.slopes import alike, refuse_kink
 from torchstone.prove.meaning.written import Inverse, plain
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def make_claim(
         body, variable = expansion.unrelated[0]
         raise tree.LatexError(f"nothing that is defined here makes {plain(body)} depend on {plain(variable)}", at)
     if scope.values:
+        for side in (a, b):
+            refuse_kink(side, expansion.kinks, scope.values, at)
         a, b = put(a, scope.values), put(b, scope.values)
     a, b = solving.put_in(scope, left, right, a, b)
     a, b, sized = _with_sizes(alike(a), alike(b))

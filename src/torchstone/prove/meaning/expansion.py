@@ -12,7 +12,7 @@ from torchstone.definitions.limits import BY_CASES, one_sided
 from torchstone.prove import tree
 from torchstone.prove.meaning.functions import KNOWN, NUMBERS_OF_VECTORS, OF_VECTORS, Terms
 from torchstone.prove.meaning.indices import collapsed, component, finite, opened, put, with_other_bounds
-from torchstone.prove.meaning.slopes import agree, kinks, unknown_derivative
+from torchstone.prove.meaning.slopes import agree, kinks, refuse_kink, unknown_derivative
 from torchstone.prove.meaning.written import At, Component, Inverse, Lim, Mean, Prime, Slope, plain
 
 if TYPE_CHECKING:
@@ -213,6 +213,7 @@ class Expansion:
         values = {symbol: self.of(value, keep)}
         with self._kinks_at(values):
             inner = self.of(body, keep | {str(symbol)})
+            refuse_kink(inner, self.kinks, values, self.at)
         return put(inner, values)
 
     def _limit(self, e: Lim, keep: Names) -> sp.Expr:
@@ -332,6 +333,7 @@ class Expansion:
         values = {place: self.of(call.args[0], keep)}
         with self._kinks_at(values):
             value = self._diff(self.of(call.func(place), keep), place, int(order))
+            refuse_kink(value, self.kinks, values, self.at)
         return put(value, values)
 
     def _diff(self, e: sp.Expr, variable: sp.Expr, order: int) -> sp.Expr:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import sympy as sp
+
+from torchstone.prove import tree
+from torchstone.prove.meaning.indices import put
 
 
 def unknown_derivative(e: sp.Expr) -> tuple[sp.Expr | None, tuple[sp.Expr, ...], int]:
@@ -47,6 +50,17 @@ def agree(a: sp.Expr, b: sp.Expr) -> bool:
         if value.is_number and abs(value) > sp.Float("1e-12"):
             return False
     return True
+
+
+def refuse_kink(e: sp.Expr, kinks: Iterable[sp.Basic], values: Mapping[sp.Basic, sp.Basic], at: int) -> None:
+    """Raise where a derivative is taken at a kink, and is not the same on both of its sides."""
+    numbers = {symbol: value for symbol, value in values.items() if value.is_number and not symbol.is_integer}
+    if not numbers or all(put(kink, numbers) != sp.false for kink in kinks):
+        return
+    near = sp.Rational(1, 10**20)
+    right, left = (put(e, {symbol: value + step for symbol, value in numbers.items()}) for step in (near, -near))
+    if not agree(right, left):
+        raise tree.LatexError("there is a kink at this place: the derivative has no value there", at)
 
 
 def kinks(e: sp.Expr, variable: sp.Expr) -> Iterator[sp.Basic]:
