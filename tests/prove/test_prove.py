@@ -404,6 +404,15 @@ def test_a_name_of_several_letters_is_known_below():
     assert [step.verdict for step in verdicts(text)] == ["proven", "proven"]
 
 
+def test_that_targets_sum_to_one_is_said_where_it_is_taken_for_granted():
+    softmax = r"p_i = \frac{e^{z_i}}{\sum_{j=1}^K e^{z_j}}"
+    by_p, by_z = r"\frac{\partial L}{\partial p_i} = -\frac{y_i}{p_i}", r"\frac{\partial L}{\partial z_i} = p_i - y_i"
+    *_, first, second = verdicts(shown(softmax, r"L = -\sum_{i=1}^K y_i \log p_i", by_p, by_z))
+    assert (first.verdict, second.verdict) == ("proven", "proven")
+    assert "as given" not in first.method
+    assert second.method.endswith("taking sum(y) = 1 as given")
+
+
 def test_a_dot_over_what_does_not_depend_on_time_is_refused():
     *_, step = verdicts(shown("x = 3a", r"\dot x = 2"))
     assert (step.verdict, step.method) == ("unread", r"\dot x is a derivative by t, and x does not depend on t")

@@ -66,11 +66,36 @@ def _with_what_is_given(scope: Scope, a: sp.Expr, b: sp.Expr, relation: str, kin
     labels = {str(symbol) for symbol in free}
     domains = {place: domain for place, domain in scope.domains.items() if str(place) in labels}
     given = []
-    for known in (*scope.given, *scope.weights.values(), *sorted(kinks, key=str)):
+    weights = [_apart(total, free) for name, total in scope.weights.items() if _counts_on(name, a, b)]
+    for known in (*scope.given, *weights, *sorted(kinks, key=str)):
         settled = put(known, scope.values) if scope.values else known
         if settled not in (sp.true, sp.false) and _places(settled) <= labels and settled not in given:
             given.append(settled)
     return Claim(a, b, cast("Relation", relation), domains, tuple(given))
+
+
+def _counts_on(weights: str, a: sp.Expr, b: sp.Expr) -> bool:
+    """Whether a vector's sum may matter: one component by itself, it does not bind."""
+    base = sp.IndexedBase(weights)
+    summed = any(each.has(base) for side in (a, b) for each in side.atoms(sp.Sum))
+    return summed or len({each for side in (a, b) for each in side.atoms(sp.Indexed) if each.base == base}) > 1
+
+
+def _apart(total: sp.Eq, free: set[sp.Basic]) -> sp.Basic:
+    """The sum of a vector's components with a counter of its own, where its letter is one of the claim's."""
+    body, index, first, last = opened(total.lhs)
+    if index not in free:
+        return total
+    counter = sp.Symbol(f"{index}'", integer=True)
+    return sp.Eq(sp.Sum(put(body, {index: counter}), (counter, first, last)), total.rhs)
+
+
+def taken(scope: Scope, claim: Claim) -> str:
+    """What a claim takes for granted that nobody said."""
+    free = claim.left.free_symbols | claim.right.free_symbols
+    counted = [name for name, total in scope.weights.items() if _apart(total, free) in claim.given]
+    names = counted if claim.left != claim.right else []
+    return " and ".join(f"taking sum({name}) = 1 as given" for name in names)
 
 
 def _places(relation: sp.Basic) -> set[str]:

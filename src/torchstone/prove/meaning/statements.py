@@ -12,7 +12,7 @@ import sympy as sp
 from torchstone.judge import Claim
 from torchstone.prove import tree
 from torchstone.prove.meaning import defining, solving, targets
-from torchstone.prove.meaning.claims import make_claim, make_loose
+from torchstone.prove.meaning.claims import make_claim, make_loose, taken
 from torchstone.prove.meaning.reader import RELATIONS, Reader, Reading
 from torchstone.prove.meaning.written import Component, plain
 
@@ -235,6 +235,7 @@ def _claim(scope: Scope, left: sp.Expr, right: sp.Expr, relation: str, at: int) 
     used = {name: scope.definitions[name].body for name in names if name in scope.definitions}
     if isinstance(left, sp.Symbol) and left.name in scope.definitions and not note:
         note = f"{plain(left)} was defined on line {scope.definitions[left.name].line}"
+    note = " · ".join(filter(None, [note, taken(scope, claim)]))
     text = f"{plain(left)} {relation} {plain(right)}"
     loose = make_loose(scope, left, right, relation, claim)
     return Reading("claim", left, right, relation, text, at, claim, loose, used, _rebuild(scope, relation, at), note)
