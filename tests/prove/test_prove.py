@@ -447,3 +447,22 @@ def test_at_a_kink_there_is_no_derivative(function, line, verdict):
 def test_a_suggestion_is_written_as_formulas_are_and_simpler_than_they(text):
     suggestion = verdicts(text)[-1].suggestion or ""
     assert not any(word in suggestion for word in ("Heaviside", "KroneckerDelta", "Sum(", "the term -", "the term 1 -"))
+
+
+@pytest.mark.parametrize("mark", ["**(b)**\n", "b) Now\n", "(ii)\n", "Example 2.\n", "\n---\n\n", "**Aufgabe 2**\n"])
+def test_a_part_of_an_exercise_may_define_its_function_anew(mark):
+    text = f"$$ f(x) = x^2 $$ $$ f'(x) = 2x $$\n\n{mark}$$ f(x) = x^3 $$ $$ f'(x) = %s $$"
+    assert [step.verdict for step in verdicts(text % "3x^2")] == ["proven"] * 4
+    assert [step.verdict for step in verdicts(text % "2x")][2:] == ["proven", "refuted"]
+
+
+def test_a_function_that_is_let_be_another_is_another():
+    text = "Let $f(x) = x^2$.\n$$ f'(x) = 2x $$\nLet $f(x) = x^3$.\n$$ f'(x) = 3x^2 $$ $$ f'(x) = 2x $$"
+    assert [step.verdict for step in verdicts(text)] == ["proven", "proven", "refuted"]
+
+
+def test_what_may_be_another_function_or_a_slip_is_refuted_with_a_hint():
+    for between in ("and", "(b) Simplify:", "2. so we have"):
+        step = verdicts(f"$$ f(x) = x^2 + x $$\n{between}\n$$ f(x) = x (x + 2) $$")[-1]
+        assert step.verdict == "refuted"
+    assert step.method.endswith("f was defined on line 1; put a heading between if this is another f")

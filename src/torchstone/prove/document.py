@@ -102,6 +102,7 @@ _WORDS = re.compile(r"[^\W\d_]{2,}")
 _PROSE_LINE = re.compile(r"^[ \t]*[^\W\d_]{2,}[,.:;]?(?:[ \t]+[^\W\d_]+[,.:;]?){2,}", re.MULTILINE)
 _TITLE_FORMULA = re.compile(r"(\$+[^$]+\$+|\\\(.*?\\\))")
 _QUOTED = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
+_PART = re.compile(r"^[ \t>*_-]*\(?(?:[a-h]|[ivx]{1,4})\)", re.MULTILINE)  # (a), b), ii)
 _RULE = re.compile(r"^[ \t]{0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$", re.MULTILINE)
 _BULLET = re.compile(r"^[ \t]*(?:[-*+]|\d+[.)]|>)[ \t]+", re.MULTILINE)
 
@@ -246,7 +247,8 @@ def _formula(latex: str, line: int, cell: int | None, trouble: str = "") -> Form
 
 def _said(text: str) -> _Sentence:
     """What stands between two formulas. A list's marks and a stray full stop are no words; a rule parts as they do."""
-    return _Sentence(text, bool(_WORDS.search(_BULLET.sub("", text)) or _RULE.search(text)))
+    parts = _WORDS.search(_BULLET.sub("", text)) or _RULE.search(text) or _PART.search(text)
+    return _Sentence(text, parts is not None)
 
 
 def _plain(title: str) -> str:

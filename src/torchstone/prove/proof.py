@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from torchstone.judge import Verdict, judge, suggest
 from torchstone.prove import result, said, tree
-from torchstone.prove.document import Formula, Section
+from torchstone.prove.document import Formula, Passage, Section
 from torchstone.prove.follow import follows
 from torchstone.prove.goals import Goal
 from torchstone.prove.meaning.reader import Reading
@@ -86,6 +86,7 @@ def examine(
         _hear(scope, section, shown, conditions)
         for passage, held in zip(section.passages, under, strict=True):
             chain = _Chain()
+            _begin(scope, passage)
             for formula, scope.under in zip(passage.formulas, held, strict=True):
                 group = statements.pop(0)
                 yield from _formula(formula, group, scope, chain, first, seconds, goals.get(number), known)
@@ -100,6 +101,18 @@ def _hear(scope: Scope, section: Section, shown: Sequence[tree.Statement], condi
             # K = 2 tells how many there are, in whatever case; any other condition is no definition.
             sized = name_on_the_left(statement) in scope.letters.size_names()
             if name_on_the_left(statement) not in defined and (sized or formula not in conditions):
+                scope.hear(statement, formula.line)
+
+
+def _begin(scope: Scope, passage: Passage) -> None:
+    """Another part of an exercise, or a sentence such as "let f(x) = x^3", makes room for other functions."""
+    if anew := said.begins_anew(passage.words):
+        scope.renew(anew == "names")
+    for formula in said.let(passage.words):
+        for statement in _sentence(formula):
+            name = name_on_the_left(statement)
+            if name is not None and isinstance(statement.sides[0], tree.Row):
+                scope.forget(name)
                 scope.hear(statement, formula.line)
 
 
@@ -158,7 +171,7 @@ def _formula(
                 found = known[place]
             else:
                 yield Began(place, step)
-                step = _judged(step, reading, chain, seconds)
+                step = _judged(step, reading, chain, seconds, _another(scope, reading))
                 found = Found(place, step, goal is not None and step.verdict == "proven" and goal.met_by(reading))
             if found.step.verdict == "refuted":
                 chain.refuted.append((reading, found.step.line))
@@ -166,7 +179,15 @@ def _formula(
             count += 1
 
 
-def _judged(step: result.Step, reading: Reading, chain: _Chain, seconds: float) -> result.Step:
+def _another(scope: Scope, reading: Reading) -> str:
+    """What to do where a function is meant to be another one than above."""
+    known = scope.definitions.get(getattr(reading.left.func, "__name__", ""))
+    if known is None or known.parameters != reading.left.args:
+        return ""
+    return f"{known.name} was defined on line {known.line}; put a heading between if this is another {known.name}"
+
+
+def _judged(step: result.Step, reading: Reading, chain: _Chain, seconds: float, another: str) -> result.Step:
     if reading.claim is None:
         return replace(step, verdict="proven", method=" · ".join(filter(None, [reading.kind, reading.note])))
     verdict = judge(reading.claim, seconds=min(4.0, seconds / 2))
@@ -175,7 +196,7 @@ def _judged(step: result.Step, reading: Reading, chain: _Chain, seconds: float) 
     for earlier, line in reversed(chain.refuted):
         if follows(reading, earlier):
             return replace(step, verdict="proven", method=f"{result.FOLLOWS} {line}, which is refuted")
-    step = _with(step, verdict, reading.note)
+    step = _with(step, verdict, " · ".join(filter(None, [reading.note, another])))
     return replace(step, suggestion=suggest(reading.left, reading.right, reading.rebuild, reading.definitions))
 
 

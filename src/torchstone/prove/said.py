@@ -84,6 +84,33 @@ def conditions(section: Section, parse: Parse) -> tuple[list[list[tuple[tree.Sta
     return [[tuple(each.statement for each in one) for one in passage] for passage in every], sources
 
 
+_BEGINS = re.compile(
+    r"^[ \t>*_-]*(?:example|exercise|problem|task|question|part|aufgabe|beispiel|übung|teil|exercice|exemple|partie"
+    r"|ejercicio|ejemplo|esercizio|esempio|zadanie|пример|задача)\s*\(?(?:\d{1,3}|[a-z])\b"
+    r"|^[ \t]{0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_MARK = re.compile(r"^[ \t>*_-]*(?:\(?(?:[a-h]|[ivx]{1,4})\))(?=[\s*_]|$)", re.MULTILINE)
+_SHOWN = re.compile(
+    r"\b(?:show|prove|simplif|rewrit|expand|verif|hence|thus|therefore|deduce|conclude|zeige|vereinfach|also|donc)",
+    re.IGNORECASE,
+)
+_LET = re.compile(r"\b(?:let|consider|define|sei|soit|sea|sia|betrachte|now take)\b[^.\n]*$", re.IGNORECASE)
+
+
+def begins_anew(text: Words) -> str:
+    """What may be defined anew: "names" in another exercise, "functions" in another part of one, or "" for none."""
+    if _BEGINS.search(text.text):
+        return "names"
+    return "functions" if _MARK.search(text.text) and not _SHOWN.search(text.text) else ""
+
+
+def let(text: Words) -> list[Formula]:
+    """The formulas of a text that it lets be: "let f(x) = x^2"."""
+    parts = text.text.split(HERE)
+    return [formula for before, formula in zip(parts, text.formulas, strict=False) if _LET.search(before)]
+
+
 def _heard(text: Words, parse: Parse, sources: list[Formula]) -> tuple[str, list[Condition], list[Condition]]:
     """The words; what they say of the formula before them ("... for i = j."); and of those that follow."""
     first = re.match(r"\s*([a-zäöüß]+)\s*" + HERE + r"\s*(?:[.,;)]|$|and\b|und\b|et\b|or\b)", text.text)

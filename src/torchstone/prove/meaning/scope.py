@@ -90,6 +90,21 @@ class Scope:
         scope.inherited, scope.used = set(self.definitions), set()
         return scope
 
+    def renew(self, names: bool) -> None:
+        """Let functions be defined anew from here on, as under a new heading; and all other names too."""
+        free = {key for key, known in self.definitions.items() if names or (known.parameters and not known.partial)}
+        self.inherited |= free
+        self.used -= {self.definitions[key].name for key in free}
+        if names:
+            self.solved, self.zeros, self.slope_of = {}, {}, {}
+
+    def forget(self, name: str) -> None:
+        """Let a function be another from here on."""
+        known = self.definitions.get(name)
+        if known is not None and known.parameters:
+            del self.definitions[name]
+            self.used.discard(name)
+
     def copy(self) -> Scope:
         """The same, to be changed without a trace."""
         scope = Scope()
