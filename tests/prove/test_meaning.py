@@ -92,7 +92,8 @@ def outcome(*lines):
         ([r"0 < y < 1"], "given", "given: y < 1"),
         ([r"i \ne j"], "given", "given: i != j"),
         ([r"\sum_i y_i = 1"], "given", "given: sum(y[i], i = 1..K) = 1"),
-        ([r"L(w) = (w - 3)^2", r"L'(w) = 0"], "given", "given: L'(w) = 0, to be solved for w"),
+        ([r"L(w) = (w - 3)^2", r"L'(w) = 0"], "claim", "L'(w) = 0"),  # no line below says what w is
+        ([r"L(w) = (w - 3)^2", r"L'(w) \overset{!}{=} 0"], "given", "given: L'(w) = 0, to be solved for w"),
         # No relation, and a line that goes on
         ([r"x^2 + 1"], "expression", "x**2 + 1"),
         ([r"x^2 + x", r"= x(x + 1)"], "claim", "x**2 + x = x*(x + 1)"),

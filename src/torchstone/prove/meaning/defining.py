@@ -87,6 +87,8 @@ def may_define(scope: Scope, definition: Definition) -> bool:
     if known is not None:
         return definition.special if known.special else name in scope.inherited and name not in scope.used
     usual = KNOWN.get(name)
+    if is_known(name) and definition.parameters and not definition.body.free_symbols & set(definition.parameters):
+        return False  # sigma(z) = 1/2 says something of z
     return not (usual is not None and usual.fixed) and not (is_known(name) and name in scope.used)
 
 

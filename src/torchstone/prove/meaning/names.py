@@ -1,4 +1,4 @@
-"""Names of several letters that nobody wrote as a word: KL = ..., MSE = ..., out = ..."""
+"""Names of several letters that nobody wrote as a word: KL = ..., MSE = ..., out = ..., and the change Delta w."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def runs(statements: Sequence[tree.Statement], before: Iterable[Run] = ()) -> fr
 def joined(node: Piece, known: Iterable[Run]) -> Piece:
     """A tree with every such row as one name."""
     listed = sorted(known, key=len, reverse=True)
-    return _joined(node, listed) if listed else node  # type: ignore[return-value]
+    return _joined(node, listed)  # type: ignore[return-value]
 
 
 def _on_the_left(statement: tree.Statement) -> Run | None:
@@ -65,6 +65,10 @@ def _in_row(items: tuple[tree.Node, ...], known: Sequence[Run]) -> tuple[tree.No
     found: list[tree.Node] = []
     position = 0
     while position < len(items):
+        if (change := _change(items[position : position + 2])) is not None:
+            found.append(change)
+            position += 2
+            continue
         run = next((run for run in known if _letters(items[position : position + len(run)]) == run), None)
         if run is None:
             found.append(_joined(items[position], known))  # type: ignore[arg-type]
@@ -74,6 +78,18 @@ def _in_row(items: tuple[tree.Node, ...], known: Sequence[Run]) -> tuple[tree.No
         found.append(replace(last, at=name.at, base=name) if isinstance(last, tree.Scripted) else name)
         position += len(run)
     return tuple(found)
+
+
+def _change(items: tuple[tree.Node, ...]) -> tree.Node | None:
+    """Delta before a letter: by how much it changes, one name."""
+    match items:
+        case (tree.Name(name="Delta") as sign, tree.Name() as letter) if _is_letter(letter):
+            return replace(letter, at=sign.at, name=f"Delta_{letter.name}")
+        case (tree.Name(name="Delta") as sign, tree.Scripted(base=tree.Name() as letter) as symbol) if _is_letter(
+            letter
+        ):
+            return replace(symbol, at=sign.at, base=replace(letter, at=sign.at, name=f"Delta_{letter.name}"))
+    return None
 
 
 def _letters(items: tuple[tree.Node, ...]) -> Run:

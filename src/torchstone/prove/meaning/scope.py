@@ -52,7 +52,7 @@ def refusals(at: int) -> Iterator[None]:
         raise tree.LatexError("this formula is nested too deeply", at) from None
     except OverflowError:
         raise tree.LatexError("a number here is too large", at) from None
-    except Exception:
+    except (ArithmeticError, NotImplementedError, TypeError, ValueError, sp.SympifyError):
         raise tree.LatexError("this formula has no meaning that can be worked with", at) from None
 
 

@@ -52,7 +52,7 @@ def _set_to_zero(scope: Scope, statement: tree.Statement, number: int, left: sp.
     """A derivative that is set to zero: written as such, or moved over to the other side."""
     variable = _variable(scope, left) or scope.slope_of.get(left)
     if right == 0 and variable is not None and variable not in scope.zeros:
-        wanted = statement.demands or number == 0 or names_later(scope, statement, variable)
+        wanted = statement.demands or names_later(scope, statement, variable)
         return _learn(scope, variable, scope.settled(left)) if wanted else None
     if number or left.has(Slope, Prime, AppliedUndef) or right.has(Slope, Prime, AppliedUndef):
         return None

@@ -14,7 +14,7 @@ from torchstone.prove import tree
 from torchstone.prove.meaning import defining, solving, targets
 from torchstone.prove.meaning.claims import make_claim, make_loose, taken
 from torchstone.prove.meaning.reader import RELATIONS, Reader, Reading
-from torchstone.prove.meaning.written import Component, plain
+from torchstone.prove.meaning.written import Component, Prime, Slope, plain
 
 if TYPE_CHECKING:
     from torchstone.prove.meaning.scope import Scope
@@ -77,6 +77,8 @@ def _not_a_claim(
     """An equation that defines its left side, or one to be solved; None for a claim."""
     if statement.relations[number] != "=":
         return None
+    if number == 0 and left.has(Slope, Prime):
+        defining.look_ahead(scope, left, sp.S.Zero)  # dy/dx = 2x where y = x^2: y has a definition
     if number == 0 and (learnt := defining.define(scope, statement, left, right, line)) is not None:
         text, note = learnt
         return _said(scope, "definition", left, right, text, at, note)

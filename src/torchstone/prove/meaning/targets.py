@@ -102,9 +102,9 @@ def listed(statement: tree.Statement) -> tuple[str, tuple[tree.Node, ...]] | Non
 
 
 def is_plain_equation(statement: tree.Statement) -> bool:
-    """Whether a statement is an equation with nothing but a symbol on its left, and no number on its right."""
+    """Whether a statement is an equation with only a symbol or a call on its left, and no number on its right."""
     left, right = statement.sides[0], statement.sides[-1]
-    plainly = left is not None and is_symbol(left) and statement.relations[:1] == ("=",)
+    plainly = left is not None and (is_symbol(left) or _is_a_call(left)) and statement.relations[:1] == ("=",)
     return plainly and right is not None and not is_constant(right) and not statement.conditions
 
 
