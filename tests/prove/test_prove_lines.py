@@ -42,6 +42,12 @@ def outcomes(text):
             [GIVEN, GIVEN, PROVEN],
         ),
         (r"$$L = w^2$$ $$\Delta w = -\eta\frac{\partial L}{\partial w} = 2\eta w$$", [GIVEN, GIVEN, REFUTED]),
+        # Names that not everybody uses; e is a number.
+        (
+            r"$$\operatorname{tg} x = \frac{\sin x}{\cos x}$$ $$(\operatorname{th} x)' = 1 - \operatorname{th}^2 x$$",
+            [PROVEN, PROVEN],
+        ),
+        (r"$$e = y - t$$ $$e = e^1$$", ["unread", PROVEN]),
         # Identities that beginners believe in are claims, and no equations to be solved.
         (r"$$(a + b)^2 = a^2 + b^2$$", [REFUTED]),
         (r"$$\log(a + b) = \log a + \log b$$", [REFUTED]),

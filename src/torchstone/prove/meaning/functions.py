@@ -73,6 +73,7 @@ def _clip(x: sp.Expr, low: sp.Expr, high: sp.Expr) -> sp.Expr:
 _SIGMOID = Known(_defined("sigmoid"), logit)
 _SILU = Known(_defined("silu"))
 _LOG = _fixed(sp.log, sp.exp)
+_TAN, _COT, _TANH = _fixed(sp.tan, sp.atan), _fixed(sp.cot, sp.acot), _fixed(sp.tanh, sp.atanh)
 
 # Functions of numbers, by the name that the tree gives them.
 KNOWN: Mapping[str, Known] = {
@@ -82,17 +83,25 @@ KNOWN: Mapping[str, Known] = {
     "lg": _fixed(lambda x: sp.log(x) / sp.log(10)),
     "lb": _fixed(_logarithm_of_two),
     "sin": _fixed(sp.sin, sp.asin),
+    "sen": _fixed(sp.sin, sp.asin),
     "cos": _fixed(sp.cos, sp.acos),
-    "tan": _fixed(sp.tan, sp.atan),
-    "cot": _fixed(sp.cot, sp.acot),
+    "tan": _TAN,
+    "tg": _TAN,  # as much of Europe writes it
+    "cot": _COT,
+    "ctg": _COT,
+    "cotg": _COT,
     "sec": _fixed(sp.sec, sp.asec),
     "csc": _fixed(sp.csc, sp.acsc),
     "arcsin": _fixed(sp.asin, sp.sin),
     "arccos": _fixed(sp.acos, sp.cos),
     "arctan": _fixed(sp.atan, sp.tan),
+    "arctg": _fixed(sp.atan, sp.tan),
     "sinh": _fixed(sp.sinh, sp.asinh),
+    "sh": _fixed(sp.sinh, sp.asinh),
     "cosh": _fixed(sp.cosh, sp.acosh),
-    "tanh": _fixed(sp.tanh, sp.atanh),
+    "ch": _fixed(sp.cosh, sp.acosh),
+    "tanh": _TANH,
+    "th": _TANH,
     "coth": _fixed(sp.coth, sp.acoth),
     "sech": _fixed(sp.sech),
     "csch": _fixed(sp.csch),

@@ -77,6 +77,8 @@ def _not_a_claim(
     """An equation that defines its left side, or one to be solved; None for a claim."""
     if statement.relations[number] != "=":
         return None
+    if number == 0 and left is sp.E and right.free_symbols:
+        raise tree.LatexError("e is Euler's number: give what this equation is about another name", statement.at)
     if number == 0 and left.has(Slope, Prime):
         defining.look_ahead(scope, left, sp.S.Zero)  # dy/dx = 2x where y = x^2: y has a definition
     if number == 0 and (learnt := defining.define(scope, statement, left, right, line)) is not None:

@@ -93,6 +93,9 @@ def _is_reciprocal(factor: sp.Expr) -> bool:
 class _Printer(StrPrinter):
     """SymPy's plain text, with the terms in the order in which they were written."""
 
+    def _print_Exp1(self, _: sp.Expr) -> str:
+        return "e"
+
     def _print_Slope(self, e: Slope) -> str:
         body, variable, order = e.args
         times = "" if order == 1 else f"^{order}"
