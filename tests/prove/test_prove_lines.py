@@ -48,6 +48,11 @@ def outcomes(text):
             [PROVEN, PROVEN],
         ),
         (r"$$e = y - t$$ $$e = e^1$$", ["unread", PROVEN]),
+        # What only a rounded number can equal is judged to its last digit; what is exact, exactly.
+        (r"$$\sigma(1) = 0.7311$$ $$\sigma(1) = 0.7411$$ $$0.25 = 0.3$$", [PROVEN, REFUTED, REFUTED]),
+        # Functions u(x) and v(x) may be written u and v.
+        (r"$$f(x) = u(x)v(x)$$ $$f' = u'v + uv'$$", [GIVEN, PROVEN]),
+        (r"$$f(x) = u(x)v(x)$$ $$f' = u'v - uv'$$", [GIVEN, REFUTED]),
         # Identities that beginners believe in are claims, and no equations to be solved.
         (r"$$(a + b)^2 = a^2 + b^2$$", [REFUTED]),
         (r"$$\log(a + b) = \log a + \log b$$", [REFUTED]),

@@ -82,7 +82,8 @@ class Letters:
             return True
         calls = self.called.get(name, [])
         plainly = any(all(is_symbol(part) or is_plain_call(part) for part in parts) for parts in calls)
-        return (plainly or (bool(calls) and name in self.primed)) and name not in self.bare
+        primed = name in self.primed
+        return (plainly and primed) or ((plainly or (bool(calls) and primed)) and name not in self.bare)
 
     def is_applied(self, name: str) -> bool:
         """Whether brackets or a prime stand behind a name that is a function elsewhere."""

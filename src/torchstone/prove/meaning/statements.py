@@ -53,7 +53,7 @@ def _steps(scope: Scope, statement: tree.Statement, line: int) -> list[Reading]:
             readings += _membership(within, left, node)
             continue
         right = reader.value(node)
-        if relation == "~":
+        if relation == "~" or (relation == "=" and _is_rounded(within, left, node)):
             readings.append(_rounded(within, left, right, node))
         elif relation not in RELATIONS:
             raise tree.LatexError("only =, <, > and the like are judged", node.at)
@@ -243,6 +243,15 @@ def _claim(scope: Scope, left: sp.Expr, right: sp.Expr, relation: str, at: int) 
     text = f"{plain(left)} {relation} {plain(right)}"
     loose = make_loose(scope, left, right, relation, claim)
     return Reading("claim", left, right, relation, text, at, claim, loose, used, _rebuild(scope, relation, at), note)
+
+
+def _is_rounded(scope: Scope, left: sp.Expr, node: tree.Node) -> bool:
+    """Whether a decimal number can only be a rounded one: sigma(1) = 0.7311."""
+    number = node.terms[0][1] if isinstance(node, tree.Sum) and len(node.terms) == 1 else node
+    if not isinstance(number, tree.Number) or "." not in number.text:
+        return False
+    value = scope.settled(left)
+    return not value.free_symbols and value.is_rational is not True and value.is_number
 
 
 def _rounded(scope: Scope, left: sp.Expr, right: sp.Expr, node: tree.Node) -> Reading:
