@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -176,8 +176,10 @@ def _child(work: _Work, errors: IO[bytes]) -> Iterator["queue.Queue[str | None]"
         process.wait()
         for thread in threads:
             thread.join()
-        if process.stdout is not None:
-            process.stdout.close()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with suppress(OSError):  # what was still to be written has no reader any more
+                    stream.close()
 
 
 def _chains(sections: Sequence[Section], work: _Work, goals: "Mapping[int, Goal]") -> tuple[Chain, ...]:
