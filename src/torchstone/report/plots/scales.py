@@ -18,6 +18,9 @@ def floats(values: Sequence[float]) -> Floats:
     return np.asarray(values, np.float64)
 
 
+_FARTHEST = 1e300  # margins around numbers beyond it have no float
+
+
 def finite(values: Floats) -> Floats:
     """The values, with NaN for infinities: a line has a gap there."""
     return np.where(np.isfinite(values), values, np.nan)
@@ -25,7 +28,7 @@ def finite(values: Floats) -> Floats:
 
 def across(axes: Axes, x: Floats, name: str) -> None:
     """The horizontal axis: the range of `x`, logarithmic on both sides of zero where that is very wide."""
-    reach = x[np.isfinite(x)]
+    reach = np.clip(x[np.isfinite(x)], -_FARTHEST, _FARTHEST)
     if reach.size and np.abs(reach).max() > _WIDE:
         _both_sides(axes, reach)
     if reach.size and reach.min() < reach.max():
