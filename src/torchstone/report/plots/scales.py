@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 _WIDE = 1e3  # a horizontal range beyond this is drawn on a logarithmic scale
+_FARTHEST = 1e300
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def floats(values: Sequence[float]) -> Floats:
-    """The numbers as an array."""
-    return np.asarray(values, np.float64)
-
-
-_FARTHEST = 1e300  # margins around numbers beyond it have no float
+    """The numbers as an array; finite ones so near to the largest float that a margin around them has none, less so."""
+    array = np.asarray(values, np.float64)
+    return np.where(np.isfinite(array), np.clip(array, -_FARTHEST, _FARTHEST), array)
 
 
 def finite(values: Floats) -> Floats:
@@ -28,7 +27,7 @@ def finite(values: Floats) -> Floats:
 
 def across(axes: Axes, x: Floats, name: str) -> None:
     """The horizontal axis: the range of `x`, logarithmic on both sides of zero where that is very wide."""
-    reach = np.clip(x[np.isfinite(x)], -_FARTHEST, _FARTHEST)
+    reach = x[np.isfinite(x)]
     if reach.size and np.abs(reach).max() > _WIDE:
         _both_sides(axes, reach)
     if reach.size and reach.min() < reach.max():
