@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 _WIDE = 1e3  # a horizontal range beyond this is drawn on a logarithmic scale
-_FARTHEST = 1e300
+_FARTHEST = 1e250
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
