@@ -7,10 +7,13 @@
 
 from torchstone.definitions.core import (
     COMPONENT,
+    FREE,
+    VALUE,
     Convention,
     Definition,
     Function,
     Hyper,
+    Identity,
     Input,
     Kink,
     Limit,
@@ -23,10 +26,13 @@ from torchstone.definitions.registry import every, get, names
 
 __all__ = [
     "COMPONENT",
+    "FREE",
+    "VALUE",
     "Convention",
     "Definition",
     "Function",
     "Hyper",
+    "Identity",
     "Input",
     "Kink",
     "Limit",

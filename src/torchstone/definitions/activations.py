@@ -2,7 +2,7 @@
 
 import sympy as sp
 
-from torchstone.definitions.core import Convention, Function, Input, Kink, Limit, Reference, Variant
+from torchstone.definitions.core import VALUE, Convention, Function, Identity, Input, Kink, Limit, Reference, Variant
 
 x = sp.Symbol("x", real=True)
 alpha, beta, slope, threshold = sp.symbols("alpha beta negative_slope threshold", real=True)
@@ -81,7 +81,8 @@ SIGMOID = Function(
     counterpart="torch.nn.Sigmoid",
     limits=(Limit(-sp.oo, sp.S.Zero, sp.S.Zero), Limit(sp.oo, sp.S.One, sp.S.Zero)),
     range=sp.Interval(0, 1),
-    identities={"reflection": sp.Eq(1 / (1 + sp.exp(x)), 1 - 1 / (1 + sp.exp(-x)))},
+    identities=(Identity("reflection", {"x": -x}, 1 - VALUE),),
+    monotone="increasing",
     variants=(
         Variant("hard sigmoid", sp.Piecewise((0, x <= -3), (1, x >= 3), (x / 6 + sp.Rational(1, 2), True)), "a line"),
         Variant("mirrored", 1 / (1 + sp.exp(x)), "the sign of x is lost"),
@@ -111,7 +112,8 @@ TANH = Function(
     counterpart="torch.nn.Tanh",
     limits=(Limit(-sp.oo, -sp.S.One, sp.S.Zero), Limit(sp.oo, sp.S.One, sp.S.Zero)),
     range=sp.Interval(-1, 1),
-    identities={"odd": sp.Eq(sp.tanh(-x), -sp.tanh(x))},
+    identities=(Identity("odd", {"x": -x}, -VALUE),),
+    monotone="increasing",
 )
 
 SOFTPLUS = Function(

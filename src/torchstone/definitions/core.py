@@ -15,6 +15,12 @@ from torchstone.definitions.calculus import differentiate
 
 Kind = Literal["activation", "loss", "optimizer"]
 Role = Literal["prediction", "target", "parameter"]
+# How people's code takes what the mathematics writes as numbers or as a vector.
+Encoding = Literal[
+    "numbers",  # as it stands
+    "class index",  # a vector with a single 1 is given as the place of the 1
+    "class indices",  # a vector of zeros and ones is given as the places of the ones, padded with -1
+]
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,7 @@ class Input:
     role: Role
     domain: sp.Set = sp.S.Reals  # of each component
     default: sp.Expr | None = None  # of a parameter; a vector parameter's default holds for each component
+    encoding: Encoding = "numbers"
 
     @cached_property  # printing a symbol takes longer than evaluating a function at a point
     def name(self) -> str:
@@ -75,6 +82,25 @@ class Convention:
     point: str
     choice: str
     others: str = ""
+    accepted: sp.Expr | None = None  # the expression under the other choice, where that is as right as ours
+
+
+# A function's value at the inputs as they were, and a number that is free: in an identity's expressions.
+VALUE, FREE = sp.Symbol("F", real=True), sp.Symbol("s", real=True)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A relation that holds throughout: where the inputs become `inputs`, the function becomes `value`.
+
+    The expressions are in the inputs' own symbols, `VALUE` and `FREE` (any real number, or one in `domain`).
+    Odd: x becomes -x, and F becomes -F. Shift-invariant: x[j] becomes x[j] + s, and F stays.
+    """
+
+    name: str
+    inputs: Mapping[str, sp.Expr]
+    value: sp.Expr
+    domain: sp.Set = sp.S.Reals
 
 
 @dataclass(frozen=True)
@@ -112,7 +138,9 @@ class Function:
     kinks: tuple[Kink, ...] = ()
     limits: tuple[Limit, ...] = ()
     range: sp.Set = sp.S.Reals
-    identities: Mapping[str, sp.Basic] = field(default_factory=dict)  # name: a relation that holds throughout
+    identities: tuple[Identity, ...] = ()
+    monotone: Literal["increasing", "decreasing"] | None = None  # in the prediction, not strictly
+    minimum_at_target: bool = False  # a loss is least, with gradient 0, where the prediction equals the target
     mean_denominator: sp.Expr = sp.S.One  # a loss's mean is the sum of its elements over the sum of these
     gradient_overrides: Mapping[str, sp.Expr] = field(default_factory=dict)  # input: a derivative by convention
     conventions: tuple[Convention, ...] = ()
