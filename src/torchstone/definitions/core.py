@@ -147,6 +147,7 @@ class Function:
     variants: tuple[Variant, ...] = ()
     references: tuple[Reference, ...] = ()
     aliases: tuple[str, ...] = ()
+    derivable: bool = True  # whether `torchstone.derive` can write down how its gradient comes about
 
     @cached_property
     def by_name(self) -> Mapping[str, Input]:
@@ -248,6 +249,7 @@ class UpdateRule:
     variants: Mapping[str, tuple[tuple[sp.Symbol, sp.Expr], ...]] = field(default_factory=dict)
     references: tuple[Reference, ...] = ()
     aliases: tuple[str, ...] = ()
+    derivable: bool = True
     kind: Kind = "optimizer"
 
     def variant(self, name: str) -> "UpdateRule":

@@ -31,8 +31,8 @@ _TITLES = {"activation": "its derivative", "loss": "its gradient", "optimizer": 
 
 
 def every_name() -> tuple[str, ...]:
-    """The textbook's derivations, then every definition."""
-    return (*TEXTBOOK, *definitions.names())
+    """The textbook's derivations, then every definition that can be derived."""
+    return (*TEXTBOOK, *(entry.name for entry in definitions.every() if entry.derivable))
 
 
 def run(what: str, wrt: str | None, in_terms_of: str | None, assume: tuple[str, ...]) -> Derivation:
@@ -101,6 +101,8 @@ def _textbook(name: str, wrt: str | None, in_terms_of: str | None) -> Writing:
 
 
 def _of_definition(definition: Function | UpdateRule, wrt: str | None, in_terms_of: str | None) -> Writing:
+    if not definition.derivable:
+        raise ValueError(f"what: expected one of torchstone.derive.names(), got {definition.name!r}: not derived yet")
     writing = Writing(
         definition.name,
         f"{definition.title}: {_TITLES[definition.kind]}",
