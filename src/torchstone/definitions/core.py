@@ -32,6 +32,7 @@ class Input:
     domain: sp.Set = sp.S.Reals  # of each component
     default: sp.Expr | None = None  # of a parameter; a vector parameter's default holds for each component
     encoding: Encoding = "numbers"
+    argument: str = ""  # the constructor's argument, where it isn't the symbol's name
 
     @cached_property  # printing a symbol takes longer than evaluating a function at a point
     def name(self) -> str:
@@ -51,10 +52,11 @@ class Input:
 
 @dataclass(frozen=True)
 class Kink:
-    """Where a function is continuous but has no derivative, and what stands in for it.
+    """Where a function has no derivative, and what stands in for it.
 
-    The kink lies where `locus` is zero. Any slope in `accepted` is a subgradient there; `chosen` is the one that
-    torchstone (and PyTorch) takes, with respect to the prediction.
+    The kink lies where `locus` is zero. Any slope in `accepted` lies between those of the two sides; `chosen` is the
+    one that torchstone (and PyTorch) takes, with respect to the prediction. All may hold parameters. Where the
+    function jumps, the note says so.
     """
 
     locus: sp.Expr
@@ -67,12 +69,14 @@ class Kink:
 class Limit:
     """What a function approaches where the prediction goes to `toward`: a line or a constant, and its slope.
 
-    The approach is exponential (or exact): far out, no floating-point number tells the function from its asymptote.
+    The approach is exponential (or exact), and far out no floating-point number tells the function from its asymptote;
+    where it is not, only infinity itself is there.
     """
 
     toward: sp.Expr
     asymptote: sp.Expr
     slope: sp.Expr
+    exponential: bool = True
 
 
 @dataclass(frozen=True)
@@ -132,14 +136,18 @@ class Function:
     kind: Kind
     expression: sp.Expr
     inputs: tuple[Input, ...]
-    counterpart: str  # PyTorch's own, as a dotted name
+    counterpart: str  # PyTorch's own, as a dotted name; "" where there is none
     index: sp.Symbol | None = None  # of the output's component, where the output is a vector
-    masked: sp.Expr | None = None  # the output's component where the input's is -oo, and drops out of every sum
+    width: sp.Expr | None = None  # how many components the output has, of C, where they aren't as many
+    axis: int = -1  # the dimension that rows lie along, where PyTorch's own is not told one
+    masked: sp.Expr | None = None  # the output's component where the input's is `masked_at`, and drops out of every sum
+    masked_at: sp.Expr = -sp.oo
+    random: bool = False  # in training: what is defined is the function that evaluation uses
     kinks: tuple[Kink, ...] = ()
     limits: tuple[Limit, ...] = ()
-    range: sp.Set = sp.S.Reals
+    range: sp.Set = sp.S.Reals  # holds every value; may hold parameters
     identities: tuple[Identity, ...] = ()
-    monotone: Literal["increasing", "decreasing"] | None = None  # in the prediction, not strictly
+    monotone: Literal["increasing", "decreasing"] | None = None  # not strictly, with the parameters' defaults
     minimum_at_target: bool = False  # a loss is least, with gradient 0, where the prediction equals the target
     mean_denominator: sp.Expr = sp.S.One  # a loss's mean is the sum of its elements over the sum of these
     gradient_overrides: Mapping[str, sp.Expr] = field(default_factory=dict)  # input: a derivative by convention
