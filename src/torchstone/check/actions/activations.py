@@ -1,0 +1,1 @@
+"""What rules on activations ask of a subject."""

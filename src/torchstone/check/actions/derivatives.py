@@ -1,0 +1,1 @@
+"""What rules on derivatives ask of a subject."""

@@ -1,0 +1,1 @@
+"""What rules on general ask of a subject."""

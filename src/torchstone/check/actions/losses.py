@@ -1,0 +1,1 @@
+"""What rules on losses ask of a subject."""

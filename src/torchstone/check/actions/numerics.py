@@ -1,0 +1,1 @@
+"""What rules on numerics ask of a subject."""

@@ -1,0 +1,1 @@
+"""What rules on state ask of a subject."""

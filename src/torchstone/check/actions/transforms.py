@@ -1,0 +1,1 @@
+"""What rules on transforms ask of a subject."""

@@ -1,0 +1,127 @@
+"""Runs rules over a subject: what applies, what blocks what, what became of each."""
+
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+from torchstone.check.result import Finding, RuleResult, SubjectReport
+from torchstone.check.rule import TIERS, NotApplicable, Rule, Skipped, Tier, matching, rules
+from torchstone.check.subject import Ended, Subject
+
+_MOST = 5  # findings of one rule: the sixth tells nobody anything new
+_LEVELS = ("nothing", "counterpart", "definition")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which rules run, and which failures are expected (a code or name, mapped to the reason)."""
+
+    tier: Tier = "fast"
+    select: Sequence[str] = ()
+    ignore: Sequence[str] = ()
+    expect: Mapping[str, str] = field(default_factory=dict)
+
+    def chosen(self, kind: str) -> list[Rule]:
+        """The rules for a kind of subject. A rule that is selected by name runs whatever its tier."""
+        wanted, unwanted = set(matching(self.select)), set(matching(self.ignore))
+        tiers = TIERS[: TIERS.index(self.tier) + 1]
+        return [
+            each
+            for each in rules()
+            if kind in each.kinds
+            and each.code not in unwanted
+            and (each.code in wanted if wanted else each.tier in tiers)
+        ]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Progress: rules done, rules in all, and what is being looked at."""
+
+    done: int
+    total: int
+    doing: str
+
+
+def examine(
+    subject: Subject, selection: Selection, on_event: Callable[[Event], None] | None = None
+) -> tuple[RuleResult, ...]:
+    """What became of each rule, in order."""
+    chosen = selection.chosen(subject.kind)
+    expected = {code: reason for name, reason in selection.expect.items() for code in matching([name])}
+    results: dict[str, RuleResult] = {}
+    for number, each in enumerate(chosen):
+        if on_event is not None:
+            on_event(Event(number, len(chosen), f"{subject.spec.target}: {each.code} {each.name}"))
+        started = time.perf_counter()
+        result = _blocked(each, results) or _outcome(each, subject)
+        if result.outcome == "failed" and each.code in expected:
+            result = replace(result, outcome="expected", reason=expected[each.code])
+        results[each.code] = replace(result, seconds=time.perf_counter() - started)
+    return tuple(results.values())
+
+
+def stale(results: Sequence[RuleResult], expect: Mapping[str, str]) -> tuple[str, ...]:
+    """The expectations that a rule met with a pass: they can go."""
+    passed = {code for result in results if result.outcome == "passed" for code in (result.code, result.name)}
+    return tuple(name for name in expect if name in passed)
+
+
+def _blocked(each: Rule, results: Mapping[str, RuleResult]) -> RuleResult | None:
+    """A rule after one that found an error tells nothing new."""
+    for code in each.after:
+        before = results.get(code)
+        if before is not None and before.outcome in ("failed", "expected", "blocked"):
+            wrong = before.outcome == "blocked" or any(finding.severity == "error" for finding in before.findings)
+            if wrong:
+                return RuleResult(each.code, each.name, "blocked", f"by {code} {before.name}")
+    return None
+
+
+def _outcome(each: Rule, subject: Subject) -> RuleResult:
+    if _LEVELS.index(each.need) > _LEVELS.index(subject.knowledge) and not (
+        each.need == "counterpart" and subject.peer
+    ):
+        return RuleResult(each.code, each.name, "not applicable", f"needs a {each.need}, and none is known")
+    if each.need == "counterpart" and subject.peer is None:
+        return RuleResult(each.code, each.name, "not applicable", "needs a counterpart, and none is known")
+    findings: list[Finding] = []
+    try:
+        for finding in islice(each.check(subject), _MOST):
+            findings.append(
+                replace(finding, rule=each.code, name=each.name, severity=finding.severity or each.severity)
+            )
+    except (NotApplicable, Skipped) as error:
+        if not findings:
+            kind = "skipped" if isinstance(error, Skipped) else "not applicable"
+            return RuleResult(each.code, each.name, kind, str(error))  # type: ignore[arg-type]
+    except Ended as error:
+        findings.append(Finding(f"the subject's process {error}", rule=each.code, name=each.name, severity="error"))
+    except Exception:
+        return RuleResult(each.code, each.name, "fault", traceback.format_exc(limit=-6), tuple(findings))
+    return RuleResult(each.code, each.name, "failed" if findings else "passed", "", tuple(findings))
+
+
+def reported(subject: Subject, results: tuple[RuleResult, ...], expect: Mapping[str, str]) -> SubjectReport:
+    """The report on one subject."""
+    return SubjectReport(
+        subject.spec.target,
+        subject.kind,
+        subject.knowledge,
+        subject.peer.text if subject.peer else "",
+        subject.definition.name if subject.definition else "",
+        _facts(subject),
+        results,
+        stale(results, expect),
+    )
+
+
+def _facts(subject: Subject) -> tuple[str, ...]:
+    called = "; ".join(map(str, subject.inputs))
+    told = [
+        f"{name}: {value} ({who})" for name, (value, who) in subject.traits_found.items() if value not in (False, "")
+    ]
+    set_to = ", ".join(f"{name} = {value}" for name, value in subject.parameters.items())
+    return (f"called with {called}", *([f"parameters: {set_to}"] if set_to else []), *told)

@@ -1,0 +1,1 @@
+"""Subjects for the rules on activations: wrong ones and clean ones."""

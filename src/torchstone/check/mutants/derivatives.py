@@ -1,0 +1,1 @@
+"""Subjects for the rules on derivatives: wrong ones and clean ones."""

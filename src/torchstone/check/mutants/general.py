@@ -1,0 +1,1 @@
+"""Subjects for the rules on general: wrong ones and clean ones."""

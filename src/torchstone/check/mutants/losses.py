@@ -1,0 +1,1 @@
+"""Subjects for the rules on losses: wrong ones and clean ones."""

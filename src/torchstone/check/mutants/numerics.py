@@ -1,0 +1,1 @@
+"""Subjects for the rules on numerics: wrong ones and clean ones."""

@@ -1,0 +1,1 @@
+"""Subjects for the rules on state: wrong ones and clean ones."""

@@ -1,0 +1,1 @@
+"""Subjects for the rules on transforms: wrong ones and clean ones."""

@@ -1,0 +1,1 @@
+"""The rules, group by group. Each docstring is a page."""

@@ -1,0 +1,75 @@
+"""How a subject is to be understood: what it is, how it is built and called. Plain data, known on both sides."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from torchstone.check.entries import Entry
+
+Kind = Literal["loss", "activation"]
+Form = Literal["class", "instance", "function", "autograd.Function", "factory"]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """How a subject is built and called.
+
+    `kwargs` go to the constructor (of a class) or to the call (of a function). `inputs` are in the order of the call.
+    """
+
+    target: str
+    kind: Kind
+    inputs: tuple[Entry, ...]
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Spec":
+        """What `to_json` wrote."""
+        inputs = tuple(Entry(**{**entry, "dims": tuple(entry["dims"])}) for entry in data["inputs"])
+        return cls(data["target"], data["kind"], inputs, dict(data["kwargs"]))
+
+    def with_inputs(self, inputs: Sequence[Entry]) -> "Spec":
+        """The same with other inputs."""
+        return replace(self, inputs=tuple(inputs))
+
+
+@dataclass(frozen=True)
+class Description:
+    """What can be seen of a subject from outside, before anything is known about it: see `held.describe`.
+
+    `constructor` and `call` are the names of the parameters, mapped to their defaults where those are plain data
+    (None else), `required` those without a default. `attributes` are plain numbers, text and switches on an instance
+    that was built with defaults; `doc` is what its author says.
+    """
+
+    name: str
+    form: Form
+    constructor: Mapping[str, Any] = field(default_factory=dict)
+    constructor_required: tuple[str, ...] = ()
+    call: Mapping[str, Any] = field(default_factory=dict)
+    call_required: tuple[str, ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # learnable ones, with their shapes
+    buffers: tuple[str, ...] = ()
+    has_backward: bool = False  # a `backward` of its own that autograd never calls
+    backward_takes: tuple[str, ...] = ()
+    doc: str = ""
+    is_module: bool = False
+    problem: str = ""  # why it could not be built
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Description":
+        """What `to_json` wrote."""
+        lists = {
+            key: tuple(data[key]) for key in ("constructor_required", "call_required", "buffers", "backward_takes")
+        }
+        shapes = {name: tuple(shape) for name, shape in data["parameters"].items()}
+        return cls(**{**data, **lists, "parameters": shapes})

@@ -1,0 +1,199 @@
+"""A subject as rules see it: something to ask, and what is known about it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from torchstone.check import entries, traits
+from torchstone.check.expected import Expected, expected
+from torchstone.check.home import Home
+from torchstone.check.probe import Answer, Probe
+from torchstone.check.rule import Need, NotApplicable
+from torchstone.check.spec import Description, Spec
+from torchstone.definitions import Function
+
+
+class Ended(Exception):  # noqa: N818 (an outcome: the engine makes a finding of it)
+    """The subject's process ended, by a crash or at its time limit."""
+
+
+class Refused(NotApplicable):
+    """The subject raised where a rule cannot go on without an answer. A loud refusal is no violation by itself."""
+
+
+class Fault(Exception):  # noqa: N818
+    """Our own code failed while it asked a subject."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """The counterpart: what the subject is like, and how it is called."""
+
+    home: Home
+    spec: Spec
+    text: str  # as the user wrote it, or as it was recognised: "torch.nn.Softmax(dim=-1)"
+
+
+@dataclass
+class Subject:
+    """An implementation under check.
+
+    `parameters` are the definition's, by its names: numbers, or lists for a vector. `dim` is the dimension of the
+    classes for what works on rows. `declared` are traits that the author vouches for.
+    """
+
+    spec: Spec
+    description: Description
+    home: Home
+    definition: Function | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    peer: Peer | None = None
+    dim: int = -1
+    ignore_index: int | None = None
+    declared: Mapping[str, Any] = field(default_factory=dict)
+    from_scratch: bool = False
+    _probed: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """Loss or activation."""
+        return self.spec.kind
+
+    @property
+    def knowledge(self) -> Need:
+        """What the subject is held against."""
+        return "definition" if self.definition else "counterpart" if self.peer else "nothing"
+
+    @property
+    def inputs(self) -> tuple[entries.Entry, ...]:
+        """What it is called with, in order."""
+        return self.spec.inputs
+
+    @property
+    def predictions(self) -> tuple[str, ...]:
+        """The names of the inputs that a gradient is wanted for: floating ones that are no targets."""
+        return tuple(entry.name for entry in self.inputs if entry.is_floating and entry.role == "prediction")
+
+    @property
+    def x(self) -> str:
+        """The name of the first prediction."""
+        return self.predictions[0]
+
+    @property
+    def target(self) -> entries.Entry | None:
+        """The first target, if there is one."""
+        return next((entry for entry in self.inputs if entry.role == "target"), None)
+
+    def entry(self, name: str) -> entries.Entry:
+        """The input of that name."""
+        return next(entry for entry in self.inputs if entry.name == name)
+
+    # Asking.
+
+    def ask(
+        self, action: str, tensors: Mapping[str, Tensor] | None = None, options: Mapping[str, Any] | None = None
+    ) -> Answer:
+        """The answer to a probe; the subject may have raised. Raises `Ended` where its process did not survive."""
+        return _alive(self.home.ask(Probe(action, options or {}, tensors or {})))
+
+    def call(self, tensors: Mapping[str, Tensor], **options: Any) -> Answer:
+        """Value and gradients: see `actions.call.call`. The subject may have raised."""
+        return self.ask("call", tensors, options)
+
+    def must(self, tensors: Mapping[str, Tensor], **options: Any) -> Answer:
+        """As `call`. Raises `Refused` where the subject raised."""
+        return granted(self.call(tensors, **options))
+
+    def ask_peer(self, tensors: Mapping[str, Tensor], **options: Any) -> Answer:
+        """What the counterpart answers to the subject's inputs: as `call`, in the counterpart's own names."""
+        assert self.peer is not None
+        names = dict(zip([entry.name for entry in self.inputs], [e.name for e in self.peer.spec.inputs], strict=False))
+        given = {names.get(name, name): tensor for name, tensor in tensors.items()}
+        asked = {**options, "wrt": [names.get(name, name) for name in options.get("wrt", ())]}
+        answer = _alive(self.peer.home.ask(Probe("call", asked, given)))
+        back = {f"grad.{theirs}": f"grad.{ours}" for ours, theirs in names.items()}
+        return Answer(
+            answer.facts,
+            {back.get(name, name): tensor for name, tensor in answer.tensors.items()},
+            answer.failure,
+            answer.error,
+            answer.during,
+        )
+
+    # Knowing.
+
+    def sample(
+        self, dtype: torch.dtype = torch.float64, *, seed: int = 0, extra: Sequence[int] = (3, 4), **sizes: int
+    ) -> dict[str, Tensor]:
+        """Ordinary inputs."""
+        return entries.draw(self.inputs, dtype, seed=seed, sizes=sizes, extra=extra)
+
+    def expected(
+        self,
+        tensors: Mapping[str, Tensor],
+        *,
+        wrt: Sequence[str] = (),
+        cotangent: Tensor | None = None,
+        reduction: str | None = None,
+        definition: Function | None = None,
+    ) -> Expected:
+        """The oracle's truth for the subject's inputs, reduced as the subject reduces (or as asked).
+
+        `definition` is another one in the place of the subject's: a variant.
+        """
+        function = definition or self.definition
+        assert function is not None
+        return expected(
+            function,
+            self.parameters,
+            self.inputs,
+            tensors,
+            wrt=wrt or self.predictions,
+            dim=self.dim,
+            cotangent=cotangent,
+            reduction=reduction or ("none" if self.kind == "activation" else self.trait("reduction")),
+            ignore_index=self.ignore_index,
+        )
+
+    def trait(self, name: str) -> Any:
+        """A trait: as declared, as the definition has it, or as probed (once)."""
+        if name in self.declared:
+            return self.declared[name]
+        if name not in self._probed:
+            self._probed[name] = traits.TRAITS[name].find(self)
+        return self._probed[name]
+
+    @property
+    def traits_found(self) -> Mapping[str, tuple[Any, str]]:
+        """The traits that were asked for so far, with who says so: "declared" or "probed"."""
+        found = {name: (value, "probed") for name, value in self._probed.items()}
+        return {**found, **{name: (value, "declared") for name, value in self.declared.items()}}
+
+    @cached_property
+    def has_reduction(self) -> bool:
+        """Whether the subject lets its reduction be chosen, PyTorch's way."""
+        known = {**self.description.constructor, **self.description.attributes, **self.description.call}
+        return self.kind == "loss" and "reduction" in known
+
+    def reduced(self, reduction: str) -> dict[str, Any]:
+        """The overrides that make the subject reduce so, where `has_reduction`."""
+        return {"reduction": reduction}
+
+
+def _alive(answer: Answer) -> Answer:
+    if answer.failure == "ended":
+        raise Ended(answer.error)
+    if answer.failure == "fault":
+        raise Fault(answer.error)
+    return answer
+
+
+def granted(answer: Answer) -> Answer:
+    """The answer, where the subject gave one. Raises `Refused` where it raised."""
+    if not answer.ok:
+        raise Refused(f"the subject raises {answer.error}")
+    return answer

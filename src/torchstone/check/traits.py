@@ -1,0 +1,156 @@
+"""Capabilities of a subject that decide which rules apply: declared by its author, or probed.
+
+A subject's class may carry them: `@torchstone.traits(couples_batch=True)`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+
+if TYPE_CHECKING:
+    from torchstone.check.subject import Subject
+
+T = TypeVar("T")
+ATTRIBUTE = "__torchstone_traits__"
+
+
+@dataclass(frozen=True)
+class Trait:
+    """What a trait means, and how it is found where nobody declared it."""
+
+    meaning: str
+    find: Callable[["Subject"], Any]
+
+
+def traits(**declared: Any) -> Callable[[T], T]:
+    """Declare traits of a class or function. Raises `ValueError` for a name that is no trait.
+
+    >>> @traits(couples_batch=True)
+    ... def contrastive(first, second): ...
+    """
+    for name in declared:
+        if name not in TRAITS:
+            raise ValueError(f"traits: expected one of {', '.join(TRAITS)}, got {name!r}")
+
+    def mark(thing: T) -> T:
+        setattr(thing, ATTRIBUTE, {**getattr(thing, ATTRIBUTE, {}), **declared})
+        return thing
+
+    return mark
+
+
+def _differentiable(subject: "Subject") -> bool:
+    answer = subject.call(subject.sample(), wrt=subject.predictions)
+    return not answer.ok or bool(answer.facts["value"]["requires_grad"])
+
+
+def _stochastic(subject: "Subject") -> bool:
+    """Other random numbers give another result, and the same ones the same."""
+    sample = subject.sample()
+    first, again, other = (subject.call(sample, seed=seed) for seed in (1, 1, 2))
+    if not (first.ok and again.ok and other.ok):
+        return False
+    values = [answer.tensors["value"] for answer in (first, again, other)]
+    return torch.equal(values[0], values[1]) and not torch.equal(values[0], values[2])
+
+
+def _acts_along(subject: "Subject") -> str:
+    """Whether each number of the result comes from one number alone ("element") or from several ("row")."""
+    if subject.definition is not None:
+        return "row" if subject.definition.is_vector else "element"
+    sample = subject.sample()
+    before = subject.call(sample)
+    x = sample[subject.x]
+    if not before.ok or before.tensors["value"].shape != x.shape or not x.numel():
+        return "row"
+    changed = x.clone()
+    changed.reshape(-1)[0] += 0.5
+    after = subject.call({**sample, subject.x: changed})
+    if not after.ok:
+        return "row"
+    same = torch.isclose(before.tensors["value"], after.tensors["value"], rtol=1e-9, atol=1e-12).reshape(-1)
+    return "element" if bool(same[1:].all()) else "row"
+
+
+def _changes_shape(subject: "Subject") -> bool:
+    sample = subject.sample()
+    answer = subject.call(sample)
+    return answer.ok and answer.tensors["value"].shape != sample[subject.x].shape
+
+
+def _reduction(subject: "Subject") -> str:
+    """How a batch follows from its single elements: "none", "mean", "sum", or "other".
+
+    A definition's mean is the mean: a subject that sums where the definition's default is the mean is wrong.
+    """
+    said = {**subject.description.attributes, **subject.description.constructor, **subject.spec.kwargs}
+    if subject.has_reduction and said.get("reduction") in ("none", "mean", "sum"):
+        return str({**said, **subject.description.attributes}["reduction"])
+    sample = subject.sample()
+    answer = subject.call(sample)
+    if not answer.ok or answer.tensors["value"].numel() != 1:
+        return "none"
+    if subject.definition is not None and subject.definition.counterpart:
+        return "mean"
+    return _by_halves(subject, answer.tensors["value"].reshape(()))
+
+
+def _by_halves(subject: "Subject", whole: torch.Tensor) -> str:
+    """How the result for a batch follows from those for its two halves."""
+    sample = subject.sample()
+    batched = {name: tensor for name, tensor in sample.items() if tensor.dim() and len(tensor) % 2 == 0}
+    if not batched:
+        extra = (4, 3)
+        sample = subject.sample(extra=extra)
+        whole = subject.call(sample).tensors.get("value", whole).reshape(-1)[:1].reshape(())
+    halves = []
+    for part in (0, 1):
+        half = {name: tensor.chunk(2)[part] if tensor.dim() else tensor for name, tensor in sample.items()}
+        answer = subject.call(half)
+        if not answer.ok or answer.tensors["value"].numel() != 1:
+            return "other"
+        halves.append(answer.tensors["value"].reshape(()))
+    for name, combined in (("mean", (halves[0] + halves[1]) / 2), ("sum", halves[0] + halves[1])):
+        if torch.isclose(whole, combined, rtol=1e-6, atol=1e-9):
+            return name
+    return "other"
+
+
+def _couples_batch(subject: "Subject") -> bool:
+    """The loss of a batch is neither the sum nor the mean of the losses of its parts."""
+    if subject.definition is not None:
+        return False
+    answer = subject.call(subject.sample())
+    if not answer.ok:
+        return False
+    value = answer.tensors["value"]
+    if value.numel() == 1:
+        return _by_halves(subject, value.reshape(())) == "other"
+    return False
+
+
+def _no(subject: "Subject") -> bool:
+    return False
+
+
+TRAITS = {
+    "differentiable": Trait("a gradient flows back to the inputs", _differentiable),
+    "stochastic": Trait("draws random numbers", _stochastic),
+    "acts_along": Trait(
+        '"element", or "row" where a number of the result depends on several of the input', _acts_along
+    ),
+    "changes_shape": Trait("the result has another shape than the input (GLU, maxout)", _changes_shape),
+    "reduction": Trait('how a loss reduces as it stands: "none", "mean", "sum" or "other"', _reduction),
+    "couples_batch": Trait("the loss of a sample depends on the others (contrastive losses, dice)", _couples_batch),
+    "inplace": Trait("works in place on its input, on purpose", _no),
+    "may_alias": Trait("the result may share memory with the input", _no),
+    "broadcasts": Trait("inputs of different shapes are broadcast, on purpose", _no),
+    "once_differentiable": Trait("a second derivative is refused, on purpose", _no),
+    "target_differentiable": Trait("a gradient flows back to the target", _no),
+    "hides_nan": Trait("a NaN in the input does not show in the result, on purpose", _no),
+    "caches": Trait("keeps tensors between calls, on purpose", _no),
+    "gradient_hook": Trait("changes the gradient on purpose: reverses or clips it", _no),
+    "data_dependent": Trait("control flow depends on the numbers, on purpose", _no),
+}
