@@ -6,6 +6,7 @@ Whatever the subject's own code raises becomes a `SubjectError`; anything else t
 import copy
 import inspect
 import random
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -99,13 +100,22 @@ class Held:
             return BUILDERS[self.form](self.thing, chosen)
 
     def call(self, built: Callable[..., Any], tensors: Mapping[str, Tensor]) -> Any:
-        """The subject's result for inputs by their names."""
+        """The subject's result for inputs by their names. A module's parameters take the inputs' floating dtype."""
+        if isinstance(built, torch.nn.Module) and built is not self.thing:
+            _take_dtype(built, tensors)
         positional = [tensors[entry.name] for entry in self.spec.inputs if not entry.keyword and entry.name in tensors]
         named = {
             entry.name: tensors[entry.name] for entry in self.spec.inputs if entry.keyword and entry.name in tensors
         }
         with subject_code("forward"):
             return built(*positional, **named)
+
+
+def _take_dtype(module: torch.nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    dtype = next((tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()), None)
+    kept = (*module.parameters(), *module.buffers())
+    if dtype is not None and any(each.is_floating_point() and each.dtype != dtype for each in kept):
+        module.to(dtype)
 
 
 def _of_class(thing: Any, chosen: Mapping[str, Any]) -> Any:
@@ -161,13 +171,19 @@ BUILDERS: Mapping[Form, Callable[[Any, Mapping[str, Any]], Any]] = {
 def seeded(seed: int) -> Iterator[None]:
     """The global random numbers begin at a seed in here, and go on outside as if nothing had been."""
     state, python = torch.get_rng_state(), random.getstate()
+    numpy = sys.modules.get("numpy")  # only where the subject brought it along
+    other = numpy.random.get_state() if numpy is not None else None
     torch.manual_seed(seed)
     random.seed(seed)
+    if numpy is not None:
+        numpy.random.seed(seed)
     try:
         yield
     finally:
         torch.set_rng_state(state)
         random.setstate(python)
+        if numpy is not None:
+            numpy.random.set_state(other)
 
 
 _PLAIN = (bool, int, float, str, type(None))

@@ -131,6 +131,12 @@ def _couples_batch(subject: "Subject") -> bool:
     return False
 
 
+def _inplace(subject: "Subject") -> bool:
+    """A switch of that name is on."""
+    seen = subject.description
+    return bool({**seen.call, **seen.constructor, **seen.attributes, **subject.spec.kwargs}.get("inplace", False))
+
+
 def _no(subject: "Subject") -> bool:
     return False
 
@@ -144,7 +150,7 @@ TRAITS = {
     "changes_shape": Trait("the result has another shape than the input (GLU, maxout)", _changes_shape),
     "reduction": Trait('how a loss reduces as it stands: "none", "mean", "sum" or "other"', _reduction),
     "couples_batch": Trait("the loss of a sample depends on the others (contrastive losses, dice)", _couples_batch),
-    "inplace": Trait("works in place on its input, on purpose", _no),
+    "inplace": Trait("works in place on its input, on purpose", _inplace),
     "may_alias": Trait("the result may share memory with the input", _no),
     "broadcasts": Trait("inputs of different shapes are broadcast, on purpose", _no),
     "once_differentiable": Trait("a second derivative is refused, on purpose", _no),
