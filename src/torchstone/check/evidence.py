@@ -87,6 +87,8 @@ def finding(
     from torchstone.check.repro import script
     from torchstone.check.shrink import smallest
 
+    # The cause is looked for where there are many numbers; one element alone could be anything.
+    reason = cause(subject, judge(tensors) or Mismatch(tensors))
     mismatch = smallest(subject, judge, tensors)
     return Finding(
         sentence if isinstance(sentence, str) else sentence(mismatch),
@@ -94,7 +96,7 @@ def finding(
         mismatch.expected,
         mismatch.got,
         mismatch.ulp,
-        cause(subject, mismatch),
+        reason,
         script(subject, mismatch),
         severity,
     )

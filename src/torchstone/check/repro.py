@@ -1,9 +1,99 @@
 """A script of a few lines that shows a finding with torch alone."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
 from torchstone.check.evidence import Mismatch
 from torchstone.check.subject import Subject
 
+LONGEST = 15  # lines
+_MOST_NUMBERS = 24
+
 
 def script(subject: Subject, mismatch: Mismatch) -> str:
-    """The script."""
-    return ""
+    """The script for a wrong value or gradient; nothing where the inputs are too large to be written down."""
+    wrt = [name for name in mismatch.options.get("wrt", ()) if name in mismatch.tensors]
+    name = mismatch.quantity.removeprefix("grad.")
+    expected = _short(mismatch.expected)
+    lines = [_called(subject, mismatch.tensors, mismatch.options)]
+    if mismatch.quantity == "value":
+        lines.append(f"print(y)  # expected {expected}{_at(mismatch)}")
+    elif name in wrt:
+        seed = mismatch.tensors.get("cotangent")
+        upstream = "torch.ones_like(y)" if seed is None else f"{_literal(seed)}.expand_as(y)"
+        lines.append(f"y.backward({upstream})")
+        lines.append(f"print({name}.grad)  # expected {expected}{_at(mismatch)}")
+    else:
+        lines.append("print(y)")
+    return calling(subject, mismatch.tensors, lines, wrt=wrt, build=mismatch.options.get("build"))
+
+
+def calling(
+    subject: Subject,
+    tensors: Mapping[str, Tensor],
+    lines: Sequence[str],
+    *,
+    wrt: Sequence[str] = (),
+    build: Mapping[str, Any] | None = None,
+) -> str:
+    """A script that makes the subject (`subject`) and its inputs (by their names), and goes on with the lines."""
+    given = {entry.name: tensors[entry.name] for entry in subject.inputs if entry.name in tensors}
+    if any(tensor.numel() > _MOST_NUMBERS for tensor in given.values()):
+        return ""
+    made = [f"{name} = {_literal(tensor, name in wrt)}" for name, tensor in given.items()]
+    return "\n".join(["import torch", *_imported(subject, build or {}), "", *made, *lines][:LONGEST])
+
+
+def _called(subject: Subject, tensors: Mapping[str, Tensor], options: Mapping[str, Any]) -> str:
+    given = [
+        f"{entry.name}={entry.name}" if entry.keyword else entry.name
+        for entry in subject.inputs
+        if entry.name in tensors
+    ]
+    functional = {**subject.spec.kwargs, **options.get("build", {})} if _is_function(subject) else {}
+    return f"y = subject({', '.join([*given, *_keywords(functional)])})"
+
+
+def _is_function(subject: Subject) -> bool:
+    return subject.description.form in ("function", "autograd.Function")
+
+
+def _keywords(values: Mapping[str, Any]) -> list[str]:
+    return [f"{name}={value!r}" for name, value in values.items()]
+
+
+def _imported(subject: Subject, build: Mapping[str, Any]) -> list[str]:
+    """The lines that bring the subject in, and build it."""
+    where, _, name = subject.spec.target.rpartition(":")
+    form = subject.description.form
+    inner = f"{name}.apply" if form == "autograd.Function" else name
+    built = (
+        f"{name}({', '.join(_keywords({**subject.spec.kwargs, **build}))})" if form in ("class", "factory") else inner
+    )
+    if not where:
+        return [f"# {name} is the subject", f"subject = {built}"]
+    if where.endswith(".ipynb"):
+        return [f"# in {_stem(where)}.ipynb, below the cell that defines {name}", f"subject = {built}"]
+    module = _stem(where) if where.endswith(".py") else where
+    beside = f"  # run beside {_stem(where)}.py" if where.endswith(".py") else ""
+    return [f"from {module} import {name.partition('.')[0]}{beside}", f"subject = {built}"]
+
+
+def _stem(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2].rpartition(".")[0]
+
+
+def _literal(tensor: Tensor, differentiated: bool = False) -> str:
+    numbers = repr(tensor.detach().tolist()).replace("inf", 'float("inf")').replace("nan", 'float("nan")')
+    more = ", requires_grad=True" if differentiated else ""
+    return f"torch.tensor({numbers}, dtype={tensor.dtype}{more})"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.8g}" if isinstance(value, float) else f"{value!r:.60}"
+
+
+def _at(mismatch: Mismatch) -> str:
+    return f" at {list(mismatch.where)}" if mismatch.where and any(mismatch.where) else ""
