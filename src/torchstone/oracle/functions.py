@@ -11,7 +11,7 @@ import sympy as sp
 from flint import arb
 from numpy.typing import ArrayLike, NDArray
 
-from torchstone.definitions import Function
+from torchstone.definitions import Function, Limit
 from torchstone.definitions.calculus import differentiate
 from torchstone.oracle.balls import Compiled, compile_balls, evaluate, to_double_double
 
@@ -98,16 +98,10 @@ def _compiled(function: Function, wrt: tuple[str, ...]) -> Compiled:
 
 
 @cache
-def _compiled_limits(function: Function, wrt: tuple[str, ...]) -> Mapping[bool, Compiled]:
-    """The asymptotes and slopes, by whether they lie to the right. Only the prediction's slope is known there."""
-    symbols = [entry.symbol for entry in function.inputs]
-    slopes = {
-        limit: [limit.slope if name == function.prediction.name else sp.nan for name in wrt]
-        for limit in function.limits
-    }
-    return {
-        limit.toward == sp.oo: compile_balls(symbols, [limit.asymptote, *slopes[limit]]) for limit in function.limits
-    }
+def _compiled_limit(function: Function, limit: Limit, wrt: tuple[str, ...]) -> Compiled:
+    """The asymptote and its slopes. Only the prediction's is known."""
+    slopes = [limit.slope if name == function.prediction.name else sp.nan for name in wrt]
+    return compile_balls([entry.symbol for entry in function.inputs], [limit.asymptote, *slopes])
 
 
 def counts(function: Function, name: str, value: float) -> int:
@@ -138,10 +132,10 @@ def _number(function: Function, wrt: tuple[str, ...], point: tuple[float, ...]) 
         results = evaluate(_compiled(function, wrt), [*balls, *counted], precise=asked, rough=asked)
     # At an infinity, and where a number is so large that Arb's exponents give out, the asymptote is the truth.
     if not results or any(isinstance(ball, arb) and ball.is_nan() for ball in results[:asked]):
-        limit = _compiled_limits(function, wrt).get(prediction > 0)
-        if limit is None or abs(prediction) < 1e15:
+        limit = next((each for each in function.limits if (each.toward > 0) == (prediction > 0)), None)
+        if limit is None or abs(prediction) < (1e15 if limit.exponential else float("inf")):
             return [(float("nan"),) * 3] * asked
-        results = evaluate(limit, balls, precise=asked)
+        results = evaluate(_compiled_limit(function, limit, wrt), balls, precise=asked)
         results = [*results, *(abs(arb(ball)) for ball in results)]
     pairs = [to_double_double(ball) for ball in results[:asked]]
     return [(*pair, to_double_double(scale)[0]) for pair, scale in zip(pairs, results[asked:], strict=True)]
