@@ -1,5 +1,7 @@
 """Where a subject lives: in this process, or in a child (`sandbox.py`)."""
 
+import io
+from contextlib import redirect_stderr, redirect_stdout
 from typing import Protocol
 
 from torchstone.check.actions import perform
@@ -15,11 +17,12 @@ class Home(Protocol):
 
 
 class Local:
-    """A subject in this process: its code runs with no limits, as it does in its author's own program."""
+    """A subject in this process: its code runs with no limits. What it prints, hundreds of times, is not shown."""
 
     def __init__(self, held: Held) -> None:
         self._held = held
 
     def ask(self, probe: Probe) -> Answer:
         """The subject's answer."""
-        return perform(self._held, probe)
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            return perform(self._held, probe)
