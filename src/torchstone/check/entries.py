@@ -6,13 +6,16 @@ logits float[N, C]
 target int64[N] in [0,C)
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
+
+from torchstone.check.words import means_target
 
 Role = Literal["prediction", "target", "other"]
 Dim = str | int  # a number, a letter, a product such as "2*d", or "..."
@@ -26,6 +29,7 @@ _ENTRY = re.compile(
 )
 _INTERVAL = re.compile(r"([\[(])\s*([^,\s]+)\s*,\s*([^,\s]+)\s*([\])])")
 _SET = re.compile(r"\{([^{}]*)\}")
+NAMED = ("", "simplex", "log-simplex", "places")
 FLOATING = "float"  # whatever floating dtype is being tried
 
 
@@ -35,7 +39,8 @@ class Entry:
 
     `dtype` "float" is whatever floating dtype is tried. `dims` may hold letters, the same letter the same size, and
     "...": any number of dimensions. `within` is "", an interval, a set of numbers, "simplex" or "log-simplex" (along
-    the last dimension; along dimension 1 where `dims` begins N, C). `symbol` is the definition's name for it.
+    the classes: dimension 1 where `dims` begins with N, else the last), or "places": different whole numbers from
+    [0,C), then -1 to the row's end. `symbol` is the definition's name for it.
     """
 
     name: str
@@ -77,44 +82,57 @@ def _entry(text: str) -> Entry:
     dtype = match["dtype"]
     if dtype not in _DTYPES:
         raise ValueError(f"inputs: expected a dtype of {', '.join(_DTYPES)}, got {dtype!r} in {text!r}")
-    parts = [part.strip() for part in (match["dims"] or "").split(",") if part.strip()]
-    return Entry(
-        match["name"],
-        _SYNONYMS.get(dtype, dtype),
-        tuple(_dim(part, text) for part in parts),
-        _within((match["within"] or "").strip(), text),
-        "target" if _means_target(match["name"]) else "prediction",
-    )
+    listed = match["dims"]
+    parts = [part.strip() for part in listed.split(",")] if listed and listed.strip() else []
+    dims: tuple[Dim, ...] = ("...",) if listed is None else tuple(_dim(part, text) for part in parts)
+    if dims.count("...") > 1:
+        raise ValueError(f"inputs: expected ... once at most, got {text!r}")
+    entry = Entry(match["name"], _SYNONYMS.get(dtype, dtype), dims, _within((match["within"] or "").strip(), text))
+    if "simplex" in entry.within and not entry.is_floating:
+        raise ValueError(f"inputs: expected a floating dtype for a {entry.within}, got {dtype!r} in {text!r}")
+    return replace(entry, role="target" if means_target(entry.name) else "prediction")
 
 
 def _dim(part: str, text: str) -> Dim:
     if part == "..." or re.fullmatch(r"[A-Za-z]\w*|\d+\s*\*\s*[A-Za-z]\w*", part):
-        return part.replace(" ", "")
+        return re.sub(r"\s", "", part)
     if part.isdecimal():
         return int(part)
     raise ValueError(f"inputs: expected a dimension such as 3, N, 2*d or ..., got {part!r} in {text!r}")
 
 
 def _within(text: str, entry: str) -> str:
-    if text in ("", "simplex", "log-simplex") or _INTERVAL.fullmatch(text) or _SET.fullmatch(text):
+    interval, members = _INTERVAL.fullmatch(text), _SET.fullmatch(text)
+    ends = [interval[2], interval[3]] if interval else members[1].split(",") if members else []
+    known = text in NAMED or all(_is_end(end.strip(), numbers_only=members is not None) for end in ends)
+    if known and (text in NAMED or interval or members):
+        if interval and not _has_room(interval[2], interval[3]):
+            raise ValueError(f"inputs: expected an interval from a smaller to a larger number, got {text!r}")
         return re.sub(r"\s", "", text)
     raise ValueError(
-        f"inputs: expected a set such as [0,1], (0,inf), [0,C), {{0,1}} or simplex, got {text!r} in {entry!r}"
+        f"inputs: expected a set such as [0,1], (0,inf), [0,C), {{0,1}}, simplex or log-simplex, "
+        f"got {text!r} in {entry!r}"
     )
 
 
-_TARGETS = re.compile(
-    r"(y_?)?(true|target|targets|tgt|label|labels|gt|ground_?truth|truth|expected|y|t|actual)(_.*)?", re.IGNORECASE
-)
-_PREDICTIONS = re.compile(r"(y_?)?(pred|hat|out|logit|input|score|prob|x|p|yhat).*", re.IGNORECASE)
+def _is_end(text: str, *, numbers_only: bool) -> bool:
+    if re.fullmatch(r"[A-Za-z]", text) and not numbers_only:
+        return True
+    try:
+        return not math.isnan(float(text))
+    except ValueError:
+        return False
 
 
-def _means_target(name: str) -> bool:
-    """Whether a parameter of that name takes what is right: `target`, `y_true`, `labels`, `gt`."""
-    return bool(_TARGETS.fullmatch(name)) and not _PREDICTIONS.fullmatch(name)
+def _has_room(low: str, high: str) -> bool:
+    """Whether some number lies between two ends; a letter is a size, which is one at least."""
+    first, last = (1.0 if end.isalpha() and len(end) == 1 else float(end) for end in (low, high))
+    return first < last
 
 
-means_target = _means_target
+def size_of(letter: str, sizes: Mapping[str, int]) -> int:
+    """The size that a letter stands for."""
+    return sizes.get(letter, 6)
 
 
 def shape_of(entry: Entry, sizes: Mapping[str, int], extra: Sequence[int] = _ELLIPSIS) -> tuple[int, ...]:
@@ -127,7 +145,7 @@ def shape_of(entry: Entry, sizes: Mapping[str, int], extra: Sequence[int] = _ELL
             shape.append(dim)
         else:
             times, _, letter = dim.rpartition("*")
-            shape.append(int(times or 1) * sizes.get(letter, 6))
+            shape.append(int(times or 1) * size_of(letter, sizes))
     return tuple(shape)
 
 
@@ -141,7 +159,7 @@ def bounds(within: str, sizes: Mapping[str, int]) -> tuple[float, float, bool, b
 
 
 def _end(text: str, sizes: Mapping[str, int]) -> float:
-    return float(sizes[text]) if text in sizes else float(text)
+    return float(size_of(text, sizes)) if re.fullmatch(r"[A-Za-z]", text) else float(text)
 
 
 def draw(
@@ -154,13 +172,13 @@ def draw(
 ) -> dict[str, Tensor]:
     """Ordinary inputs by the entries' names: moderate numbers, nowhere near an end of what they may be.
 
-    Numbers are multiples of 1/64 where they are free, so that every floating dtype holds them exactly.
+    No free number is whole or a half, and no two are equal while there are others: nothing lies on a kink by chance.
     """
     random = torch.Generator().manual_seed(seed)
     chosen = {**SIZES, **(sizes or {})}
     return {
-        entry.name: _values(entry, shape_of(entry, chosen, extra), chosen, random).to(torch_dtype(entry, dtype))
-        for entry in entries
+        entry.name: _values(entry, shape_of(entry, chosen, extra), chosen, random, place).to(torch_dtype(entry, dtype))
+        for place, entry in enumerate(entries)
     }
 
 
@@ -170,28 +188,60 @@ def torch_dtype(entry: Entry, floating: torch.dtype) -> torch.dtype:
     return found
 
 
-def _values(entry: Entry, shape: tuple[int, ...], sizes: Mapping[str, int], random: torch.Generator) -> Tensor:
-    uniform = torch.rand(shape, generator=random, dtype=torch.float64)
+def _values(
+    entry: Entry, shape: tuple[int, ...], sizes: Mapping[str, int], random: torch.Generator, place: int
+) -> Tensor:
     if entry.within in ("simplex", "log-simplex"):
-        # Along the classes: dimension 1 of (N, C, ...), else the last.
-        dim = 1 if len(shape) > 1 and entry.dims[:2] == ("N", "C") else -1
-        share = (0.1 + uniform) / (0.1 + uniform).sum(dim, keepdim=True)
+        share = 0.1 + torch.rand(shape, generator=random, dtype=torch.float64)
+        share = share / share.sum(class_dim(entry, shape), keepdim=True)
         return share.log() if entry.within == "log-simplex" else share
+    if entry.within == "places":
+        return _places(shape, sizes, random)
     if match := _SET.fullmatch(entry.within):
         members = torch.tensor([float(part) for part in match[1].split(",")], dtype=torch.float64)
-        return members[(uniform * len(members)).long()]
+        return members[torch.randint(len(members), shape, generator=random)]
+    if not entry.is_floating:
+        return _whole(entry, shape, sizes, random)
+    low, high = (-2.5, 2.5)
     if entry.within:
-        return _inside(entry, uniform, sizes)
-    if not entry.is_floating:
-        return (uniform * (2 if entry.dtype == "bool" else 3)).floor()
-    return ((uniform - 0.5) * 5 * 64).round() / 64 + 1 / 128  # between -2.5 and 2.5, no whole number, no tie at 0
+        low, high, _, _ = bounds(entry.within, sizes)
+        low, high = max(low, min(high - 5.0, -2.5)), min(high, max(low + 5.0, 2.5))
+        low, high = low + (high - low) / 10, high - (high - low) / 10
+    return _free(low, high, shape, random, place)
 
 
-def _inside(entry: Entry, uniform: Tensor, sizes: Mapping[str, int]) -> Tensor:
-    low, high, has_low, has_high = bounds(entry.within, sizes)
-    if not entry.is_floating:
-        low, high = max(low + (not has_low), -4.0), min(high - (not has_high), low + 6.0 if low > -4 else 2.0)
-        return (low + uniform * (high - low + 1)).floor().clamp(low, high)
-    low, high = max(low, min(high - 5.0, -2.5)), min(high, max(low + 5.0, 2.5))
-    inner = low + (high - low) * (0.1 + 0.8 * uniform)
-    return (inner * 1024).round() / 1024
+def class_dim(entry: Entry, shape: Sequence[int]) -> int:
+    """The dimension of the classes: 1 of (N, C, ...), else the last."""
+    return 1 if len(shape) > 1 and entry.dims[:1] == ("N",) else -1
+
+
+def _free(low: float, high: float, shape: tuple[int, ...], random: torch.Generator, place: int) -> Tensor:
+    """Different numbers between two ends, as many as there are.
+
+    They are odd multiples of a small power of 2, a larger one for each further input: never a whole number or a half,
+    and nor is a difference of two inputs. Eight bits hold each, so every floating dtype does.
+    """
+    step = 2.0 ** (math.ceil(math.log2(max(abs(low), abs(high)) / 256)) + min(place, 3))
+    odd = torch.arange(math.ceil((low / step - 1) / 2), math.floor((high / step - 1) / 2) + 1)
+    count = math.prod(shape)
+    rounds = -(-count // len(odd)) if count else 0
+    drawn = [torch.randperm(len(odd), generator=random) for _ in range(rounds)]
+    chosen = torch.cat(drawn)[:count] if drawn else torch.zeros(0, dtype=torch.int64)
+    return ((2 * odd[chosen] + 1) * step).to(torch.float64).reshape(shape)
+
+
+def _whole(entry: Entry, shape: tuple[int, ...], sizes: Mapping[str, int], random: torch.Generator) -> Tensor:
+    first, last = (0, 1) if entry.dtype == "bool" else (0, 2)
+    if entry.within:
+        low, high, has_low, has_high = bounds(entry.within, sizes)
+        first = math.ceil(max(low, min(high - 6.0, -4.0))) + (not has_low and low == math.ceil(low))
+        last = math.floor(min(high, max(low + 6.0, 2.0))) - (not has_high and high == math.floor(high))
+    return torch.randint(first, max(first, last) + 1, shape, generator=random)
+
+
+def _places(shape: tuple[int, ...], sizes: Mapping[str, int], random: torch.Generator) -> Tensor:
+    """Rows of different places, filled up with -1."""
+    rows = math.prod(shape[:-1])
+    table = torch.stack([torch.randperm(shape[-1], generator=random) for _ in range(rows)] or [torch.zeros(0)])
+    count = torch.randint(1, shape[-1] + 1, (len(table), 1), generator=random)
+    return torch.where(torch.arange(shape[-1]) < count, table, -1).reshape(shape)
