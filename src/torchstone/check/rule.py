@@ -38,7 +38,11 @@ SECTIONS = ("Why", "How", "False alarms", "Instead")
 ENTRY_POINT = "torchstone.rules"
 
 # Our own, in the order in which they run and are listed.
-_OURS = ("general", "losses", "activations", "derivatives", "numerics", "transforms", "state")
+_OURS = (
+    *("general", "losses", "activations"),
+    *("derivatives_values", "derivatives_flow", "derivatives_order", "derivatives_special", "derivatives_graph"),
+    *("numerics", "transforms", "state"),
+)
 
 Check = Callable[["Subject"], Iterable[Finding]]
 
@@ -123,7 +127,9 @@ def _validate(made: Rule) -> None:
     )
     demand(bool(re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", made.name)), "a name of words and hyphens", made.name)
     demand(made.code not in _REGISTRY, "a code that is not taken", made.code)
-    same = [other.code for other in _REGISTRY.values() if other.name == made.name]
+    same = [
+        other.code for other in _REGISTRY.values() if other.name == made.name and set(other.kinds) & set(made.kinds)
+    ]
     demand(not same, f"a name that is not taken (by {', '.join(same)})", made.name)
     demand(set(made.kinds) <= {"loss", "activation", "optimizer"} and bool(made.kinds), "kinds of subjects", made.kinds)
     demand(made.tier in TIERS, f"a tier of {', '.join(TIERS)}", made.tier)
