@@ -43,7 +43,8 @@ def expected(
     """The truth for tensors given by the subject's names.
 
     `parameters` are the definition's, by its names. `dim` is the dimension of the classes, where the definition is of
-    a row. A loss is reduced as asked: "none", "sum", "mean". `cotangent` flows into an activation's backward.
+    a row. A loss is reduced as asked: "none", "sum", "mean", or
+    "batchmean", the sum over the number of rows. `cotangent` flows into an activation's backward.
     """
     named = {entry.symbol: entry for entry in entries if entry.symbol in function.by_name and entry.name in tensors}
     asked = [symbol for symbol, entry in named.items() if entry.name in wrt] or [function.prediction.name]
@@ -55,8 +56,11 @@ def expected(
         if cotangent is not None:
             gradients = {name: times(truth, _numbers(cotangent)) for name, truth in gradients.items()}
     if function.kind == "loss" and reduction != "none":
-        weights = _denominators(function, parameters, arrays, dim, ignore_index) if reduction == "mean" else None
-        total = 1.0 if weights is None else float(weights.sum())
+        total = 1.0
+        if reduction == "mean":
+            total = float(_denominators(function, parameters, arrays, dim, ignore_index).sum())
+        elif reduction == "batchmean":
+            total = float(len(np.atleast_1d(arrays[function.prediction.name])))
         value = _summed(value, total)
         gradients = {name: _divided(truth, total) for name, truth in gradients.items()}
     called = {symbol: entry.name for symbol, entry in named.items()}

@@ -4,6 +4,7 @@ Whatever the subject's own code raises becomes a `SubjectError`; anything else t
 """
 
 import copy
+import functools
 import inspect
 import random
 import sys
@@ -51,8 +52,6 @@ def form_of(thing: Any) -> Form:
 
 
 def _is_partial(thing: Any) -> bool:
-    import functools
-
     return isinstance(thing, functools.partial)
 
 
@@ -119,8 +118,27 @@ def _take_dtype(module: torch.nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 
 def _of_class(thing: Any, chosen: Mapping[str, Any]) -> Any:
-    built = thing(**chosen)
+    names, more = parameters(thing)
+    passed = {name: value for name, value in chosen.items() if name in names or more}
+    built = _callable(thing(**passed))
+    left = {name: value for name, value in chosen.items() if name not in passed}
+    return _with(built, left) if left else built
+
+
+def _callable(built: Any) -> Any:
     return built if callable(built) else built.forward
+
+
+def _with(built: Any, left: Mapping[str, Any]) -> Any:
+    """Something to call with what its constructor does not take: arguments of the call, or attributes."""
+    called = parameters(built.forward if isinstance(built, torch.nn.Module) else built)[0]
+    for name, value in left.items():
+        if name not in called:
+            if not hasattr(built, name):
+                raise TypeError(f"{type(built).__name__} takes no {name!r}, and has no attribute of that name")
+            setattr(built, name, value)
+    named = {name: value for name, value in left.items() if name in called}
+    return functools.partial(built, **named) if named else built
 
 
 def _of_instance(thing: Any, chosen: Mapping[str, Any]) -> Any:
@@ -128,11 +146,7 @@ def _of_instance(thing: Any, chosen: Mapping[str, Any]) -> Any:
         built = copy.deepcopy(thing)
     except Exception:
         built = thing  # S101 says so
-    for name, value in chosen.items():
-        if not hasattr(built, name):
-            raise TypeError(f"an instance of {type(thing).__name__} has no attribute {name!r} to set")
-        setattr(built, name, value)
-    return built if callable(built) else built.forward
+    return _with(_callable(built), chosen)
 
 
 def _of_function(thing: Any, chosen: Mapping[str, Any]) -> Any:
@@ -155,7 +169,7 @@ def _of_factory(thing: Any, chosen: Mapping[str, Any]) -> Any:
     passed = {name: value for name, value in chosen.items() if name in names or (more and names)}
     built = thing(**passed)
     left = {name: value for name, value in chosen.items() if name not in passed}
-    return _of_instance(built, left) if left else built if callable(built) else built.forward
+    return _with(_callable(built), left)
 
 
 BUILDERS: Mapping[Form, Callable[[Any, Mapping[str, Any]], Any]] = {

@@ -81,13 +81,14 @@ def _changes_shape(subject: "Subject") -> bool:
 
 
 def _reduction(subject: "Subject") -> str:
-    """How a batch follows from its single elements: "none", "mean", "sum", or "other".
+    """How a batch follows from its single elements: "none", "mean", "sum", "batchmean" or "other".
 
     A definition's mean is the mean: a subject that sums where the definition's default is the mean is wrong.
     """
-    said = {**subject.description.attributes, **subject.description.constructor, **subject.spec.kwargs}
-    if subject.has_reduction and said.get("reduction") in ("none", "mean", "sum"):
-        return str({**said, **subject.description.attributes}["reduction"])
+    seen = subject.description
+    said = {**seen.call, **seen.constructor, **subject.spec.kwargs, **seen.attributes}.get("reduction")
+    if subject.has_reduction and said in ("none", "mean", "sum", "batchmean"):
+        return str(said)
     sample = subject.sample()
     answer = subject.call(sample)
     if not answer.ok or answer.tensors["value"].numel() != 1:
@@ -148,7 +149,7 @@ TRAITS = {
         '"element", or "row" where a number of the result depends on several of the input', _acts_along
     ),
     "changes_shape": Trait("the result has another shape than the input (GLU, maxout)", _changes_shape),
-    "reduction": Trait('how a loss reduces as it stands: "none", "mean", "sum" or "other"', _reduction),
+    "reduction": Trait('how a loss reduces as it stands: "none", "mean", "sum", "batchmean" or "other"', _reduction),
     "couples_batch": Trait("the loss of a sample depends on the others (contrastive losses, dice)", _couples_batch),
     "inplace": Trait("works in place on its input, on purpose", _inplace),
     "may_alias": Trait("the result may share memory with the input", _no),

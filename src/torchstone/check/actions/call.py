@@ -62,6 +62,14 @@ def prepared(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tenso
     return {name: tensor.detach().requires_grad_(name in wrt) for name, tensor in made.items()}
 
 
+def configured(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Any:
+    """The subject, built with the overrides of the options and of the tensors."""
+    given = {
+        name.removeprefix("build."): tensor.clone() for name, tensor in tensors.items() if name.startswith("build.")
+    }
+    return held.build({**options.get("build", {}), **given})
+
+
 def result_of(held: Held, built: Any, inputs: Mapping[str, Tensor]) -> Tensor:
     """The result of a call, which has to be a tensor."""
     value = held.call(built, inputs)
@@ -88,11 +96,12 @@ def told(name: str, tensor: Tensor) -> dict[str, Any]:
 def call(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Answer:
     """The value and the gradients with respect to `wrt`, and to learnable parameters where `parameters` says so.
 
-    Options: `build` (overrides), `wrt`, `parameters`, `layouts` (by input, and "cotangent"), `seed`, `mode`. The tensor
+    Options: `build` (overrides; those that are tensors are named "build.NAME"), `wrt`,
+    `parameters`, `layouts` (by input, and "cotangent"), `seed`, `mode`. The tensor
     "cotangent" is the gradient that flows in; ones if there is none. Answer: "value", "grad.NAME", "grad.param.NAME";
     the fact "missing" lists what has no gradient.
     """
-    built = held.build(options.get("build"))
+    built = configured(held, options, tensors)
     inputs = prepared(held, options, tensors)
     with seeded(options.get("seed", 0)), MODES[options.get("mode", "grad")]():
         value = result_of(held, built, inputs)
