@@ -1,0 +1,210 @@
+"""Where rules on losses look: at chosen points, one at a time, and what the definition says there."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+import sympy as sp
+import torch
+from torch import Tensor
+
+from torchstone.check import entries
+from torchstone.check.rule import NotApplicable
+from torchstone.check.subject import Subject
+from torchstone.definitions import Function, Input
+
+Row = tuple[float, ...]
+Point = Mapping[str, float | Row]  # by the definition's names; a row's class index is a whole number
+
+
+@dataclass(frozen=True)
+class Place:
+    """A point to look at, and whether anybody comes there: residuals of 1e20 are for the curious."""
+
+    at: Point
+    rare: bool = False
+
+
+@cache
+def readings(function: Function) -> tuple[Function, ...]:
+    """The definition, and the definition under each convention that is as right as the one chosen."""
+    others = [
+        replace(function, name=f"{function.name} ({each.others})", expression=each.accepted, gradient_overrides={})
+        for each in function.conventions
+        if each.accepted is not None
+    ]
+    return (function, *others)
+
+
+def placed(subject: Subject, point: Point, dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
+    """A batch of one that holds a point; what the point leaves open is ordinary."""
+    width = max((len(value) for value in point.values() if isinstance(value, tuple)), default=1)
+    letters = {letter.rpartition("*")[2] for entry in subject.inputs for letter in map(str, entry.dims)}
+    sizes = {**dict.fromkeys(letters, 1), "C": width}
+    extra = (1, width) if width > 1 else (1,)
+    tensors = entries.draw(subject.inputs, dtype, sizes=sizes, extra=extra)
+    for entry in subject.inputs:
+        if entry.symbol in point:
+            tensors[entry.name] = _filled(tensors[entry.name], point[entry.symbol], subject.dim)
+    return tensors
+
+
+def _filled(like: Tensor, value: float | Row, dim: int) -> Tensor:
+    if not isinstance(value, tuple):
+        return torch.full_like(like, value)
+    numbers = torch.tensor(value, dtype=torch.float64).to(like.dtype)
+    if like.numel() != len(value):
+        raise NotApplicable("its inputs have no place for a single row of classes")
+    return numbers.reshape([-1 if size == len(value) else 1 for size in like.shape])
+
+
+def _ends(function: Function) -> tuple[Input, list[Input], list[Input]]:
+    """The first prediction, the other predictions, and the targets."""
+    predictions = [entry for entry in function.inputs if entry.role == "prediction"]
+    return predictions[0], predictions[1:], [entry for entry in function.inputs if entry.role == "target"]
+
+
+def _labels(target: Input) -> tuple[float, ...]:
+    if isinstance(target.domain, sp.FiniteSet):
+        return tuple(float(each) for each in target.domain)
+    if target.domain == sp.S.Reals:
+        return (0.5,)
+    return (0.0, 1.0, 0.25) if target.domain.sup == 1 else (0.0, 3.0, 0.25)
+
+
+def special(subject: Subject) -> Iterator[Point]:
+    """Points at which logic goes wrong: labels at their ends, ties, no residual, and where the pieces meet."""
+    function = _known(subject)
+    if function.is_vector:
+        yield from _special_rows(subject, function)
+        return
+    prediction, others, targets = _ends(function)
+    fixed: Point = {entry.name: _inner(entry) for entry in others}
+    for point in _with_labels(targets, fixed):
+        for x in {*_ordinary(prediction), *_meetings(function, {**_parameters(subject, function), **point})}:
+            if x in prediction.domain.closure:
+                yield {**point, prediction.name: x}
+
+
+def _special_rows(subject: Subject, function: Function) -> Iterator[Point]:
+    prediction, others, targets = _ends(function)
+    if others or len(targets) != 1 or not targets[0].is_vector:
+        return
+    rows: tuple[Row, ...] = ((0.5, -1.25, 2.0), (-1.0, -1.0, -1.0), (-0.25, -3.0, -3.0))
+    for row in (row for row in rows if all(each in prediction.domain for each in row)):
+        for target in _row_targets(subject, targets[0], 3):
+            yield {prediction.name: row, targets[0].name: target}
+
+
+def _row_targets(subject: Subject, target: Input, classes: int) -> list[float | Row]:
+    entry = next((each for each in subject.inputs if each.symbol == target.name), None)
+    if entry is None or target.encoding == "class indices":
+        return []
+    if not entry.is_floating and target.encoding == "class index":
+        return [0.0, float(classes - 1)]
+    one_hot = tuple(float(place == 1) for place in range(classes))
+    if isinstance(target.domain, sp.FiniteSet):
+        return [one_hot]
+    return [one_hot, tuple(0.75 / (classes - 1) if place else 0.25 for place in range(classes))]
+
+
+def extreme(subject: Subject) -> Iterator[Place]:
+    """Points far out, where the mathematics still has a number: saturated logits, probabilities 0 and 1, outliers."""
+    function = _known(subject)
+    prediction, others, targets = _ends(function)
+    if function.is_vector:
+        yield from _extreme_rows(subject, function)
+        return
+    fixed: Point = {entry.name: _inner(entry) for entry in others}
+    for point in _with_labels(targets, fixed):
+        for x, rare in _far(prediction, targets):
+            yield Place({**point, prediction.name: x}, rare)
+
+
+def _extreme_rows(subject: Subject, function: Function) -> Iterator[Place]:
+    prediction, others, targets = _ends(function)
+    if others or len(targets) != 1 or not targets[0].is_vector:
+        return
+    rows: tuple[Row, ...] = ((200.0, 0.0), (0.0, 200.0), (-1e4, 1e4), (1e4, 1e4), (-1e4, -1e4), (0.0, -104.0))
+    masked: tuple[Row, ...] = ((1.0, 2.0, -math.inf),) if function.masked is not None else ()
+    for row in (row for row in (*rows, *masked) if all(each in prediction.domain or math.isinf(each) for each in row)):
+        for target in _row_targets(subject, targets[0], len(row)):
+            if math.inf not in map(abs, row) or target in (0.0, (0.0, 1.0, 0.0)):
+                yield Place({prediction.name: row, targets[0].name: target}, rare=row in masked)
+
+
+def _far(prediction: Input, targets: Sequence[Input]) -> Iterator[tuple[float, bool]]:
+    """Numbers far out, and whether they are rare."""
+    low, high = prediction.domain.inf, prediction.domain.sup
+    if (low, high) == (0, 1):
+        yield from ((x, False) for x in (0.0, 1.0, 1e-12, 1 - 2.0**-20, 1e-30))
+    elif low == 0:
+        yield from ((x, x > 1e4) for x in (0.0, 1e-12, 1e4, 1e20))
+    elif high == 0:
+        yield from ((x, x < -1e4) for x in (0.0, -200.0, -1e4, -1e20))
+    elif any(entry.domain == sp.S.Reals for entry in targets):
+        yield from ((x, abs(x) > 1e4) for x in (1e4, -1e4, 200.0, 1e20, -1e20))
+    else:
+        yield from ((x, False) for x in (50.0, -50.0, 200.0, -200.0, 1e4, -1e4))
+
+
+def _with_labels(targets: Sequence[Input], fixed: Point) -> Iterator[Point]:
+    """The point with each label in turn."""
+    if not targets:
+        yield fixed
+        return
+    for label in _labels(targets[0]):
+        yield {**fixed, targets[0].name: label, **{entry.name: _inner(entry) for entry in targets[1:]}}
+
+
+def _inner(entry: Input) -> float:
+    """A moderate number of the domain."""
+    return 0.75 if entry.domain != sp.Interval(-sp.oo, 0) else -0.75
+
+
+def _ordinary(prediction: Input) -> tuple[float, ...]:
+    if prediction.domain == sp.Interval(0, 1):
+        return (0.25, 0.5, 0.875)
+    return (-2.25, -0.5, 0.0, 0.5, 2.25)
+
+
+def _parameters(subject: Subject, function: Function) -> dict[str, float]:
+    """The definition's parameters, as the subject has them where they are numbers, else their defaults."""
+    found = {}
+    for entry in function.parameters:
+        value = subject.parameters.get(entry.name, entry.default)
+        if isinstance(value, (int, float, sp.Number)):
+            found[entry.name] = float(value)
+    return found
+
+
+def _meetings(function: Function, known: Mapping[str, float | Row]) -> list[float]:
+    """Where the pieces of the definition meet, as the prediction goes: the roots of their conditions."""
+    x = function.prediction.symbol
+    values = {entry.symbol: known[entry.name] for entry in function.inputs if entry.name in known and entry.symbol != x}
+    found = []
+    for locus in _loci(function):
+        line = locus.subs(values)
+        if line.free_symbols == {x} and line.is_polynomial(x) and sp.degree(line, x) == 1:
+            found.append(float(-line.coeff(x, 0) / line.coeff(x, 1)))
+    return found
+
+
+@cache
+def _loci(function: Function) -> tuple[sp.Expr, ...]:
+    x = function.prediction.symbol
+    conditions = [each for each in function.expression.atoms(sp.core.relational.Relational) if x in each.free_symbols]
+    every = [kink.locus for kink in function.kinks] + [each.lhs - each.rhs for each in conditions]
+    return tuple(dict.fromkeys(sp.expand(each) for each in every))
+
+
+def _known(subject: Subject) -> Function:
+    """The definition, where the subject has an input for each of its own."""
+    function = subject.definition
+    assert function is not None
+    given = {entry.symbol for entry in subject.inputs}
+    missing = [entry.name for entry in function.inputs if entry.role != "parameter" and entry.name not in given]
+    if missing:
+        raise NotApplicable(f"it has no input for the definition's {', '.join(missing)}")
+    return function
