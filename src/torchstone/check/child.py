@@ -17,6 +17,7 @@ CAN_FORK = sys.platform == "linux"
 
 def main() -> None:
     """Connect, and do what the checker says."""
+    import numpy.random  # noqa: F401 (all that is needed is imported once, here)
     import safetensors.torch  # noqa: F401
     import torch
 

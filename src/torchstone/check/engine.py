@@ -23,17 +23,21 @@ class Selection:
     ignore: Sequence[str] = ()
     expect: Mapping[str, str] = field(default_factory=dict)
 
-    def chosen(self, kind: str) -> list[Rule]:
-        """The rules for a kind of subject. A rule that is selected by name runs whatever its tier."""
+    def reasons(self, kind: str) -> dict[Rule, str]:
+        """Every rule for a kind of subject, with the reason why it is passed over, or none.
+
+        A rule that is selected by name runs whatever its tier. One that all others wait for runs always.
+        """
         wanted, unwanted = set(matching(self.select)), set(matching(self.ignore))
-        tiers = TIERS[: TIERS.index(self.tier) + 1]
-        return [
-            each
-            for each in rules()
-            if kind in each.kinds
-            and each.code not in unwanted
-            and (each.code in wanted if wanted else each.tier in tiers)
-        ]
+
+        def reason(each: Rule) -> str:
+            if each.code in unwanted:
+                return "ignored on request"
+            if wanted:
+                return "" if each.code in wanted or not each.after else "not selected"
+            return "" if TIERS.index(each.tier) <= TIERS.index(self.tier) else f"only in the {each.tier} tier"
+
+        return {each: reason(each) for each in rules() if kind in each.kinds}
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,13 @@ def examine(
     subject: Subject, selection: Selection, on_event: Callable[[Event], None] | None = None
 ) -> tuple[RuleResult, ...]:
     """What became of each rule, in order."""
-    chosen = selection.chosen(subject.kind)
+    chosen = selection.reasons(subject.kind)
     expected = {code: reason for name, reason in selection.expect.items() for code in matching([name])}
     results: dict[str, RuleResult] = {}
-    for number, each in enumerate(chosen):
+    for number, (each, passed_over) in enumerate(chosen.items()):
+        if passed_over:
+            results[each.code] = RuleResult(each.code, each.name, "skipped", passed_over)
+            continue
         if on_event is not None:
             on_event(Event(number, len(chosen), f"{subject.spec.target}: {each.code} {each.name}"))
         started = time.perf_counter()
