@@ -62,6 +62,7 @@ class SubjectReport:
     results: tuple[RuleResult, ...] = ()
     stale: tuple[str, ...] = ()  # expectations that nothing met
     not_implemented: str = ""  # the sentence of a subject that is only a stub
+    line: int | None = None  # of its file, where its code begins
 
     @property
     def findings(self) -> tuple[Finding, ...]:
