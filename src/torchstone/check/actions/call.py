@@ -96,10 +96,9 @@ def told(name: str, tensor: Tensor) -> dict[str, Any]:
 def call(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Answer:
     """The value and the gradients with respect to `wrt`, and to learnable parameters where `parameters` says so.
 
-    Options: `build` (overrides; those that are tensors are named "build.NAME"), `wrt`,
-    `parameters`, `layouts` (by input, and "cotangent"), `seed`, `mode`. The tensor
-    "cotangent" is the gradient that flows in; ones if there is none. Answer: "value", "grad.NAME", "grad.param.NAME";
-    the fact "missing" lists what has no gradient.
+    Options: `build` (overrides; those that are tensors are named "build.NAME"), `wrt`, `parameters`, `layouts` (by
+    input, and "cotangent"), `seed`, `mode`. The tensor "cotangent" is the gradient that flows in; ones if there is
+    none. Answer: "value", "grad.NAME", "grad.param.NAME"; the fact "missing" lists what has no gradient.
     """
     built = configured(held, options, tensors)
     inputs = prepared(held, options, tensors)
@@ -112,7 +111,7 @@ def call(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
             wanted |= {f"grad.param.{name}": each for name, each in built.named_parameters() if each.requires_grad}
         if not wanted or options.get("mode", "grad") != "grad":
             return Answer(facts, _dense(found))
-        gradients = gradients_of(value, list(wanted.values()), _cotangent(value, options, tensors))
+        gradients = gradients_of(value, list(wanted.values()), cotangent_of(value, options, tensors))
     for name, gradient in zip(wanted, gradients, strict=True):
         if gradient is not None:
             facts |= told(name, gradient)
@@ -129,7 +128,8 @@ def gradients_of(value: Tensor, wanted: list[Tensor], cotangent: Tensor, **how: 
         return torch.autograd.grad(value, wanted, cotangent, allow_unused=True, **how)
 
 
-def _cotangent(value: Tensor, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Tensor:
+def cotangent_of(value: Tensor, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Tensor:
+    """What flows into the backward: the tensor "cotangent" in its layout, or ones."""
     if "cotangent" not in tensors:
         return torch.ones_like(value)
     given = tensors["cotangent"].to(value.dtype)
