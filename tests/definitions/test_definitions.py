@@ -6,7 +6,6 @@ import sys
 import numpy as np
 import pytest
 import sympy as sp
-import torch
 
 from torchstone import definitions, oracle
 from torchstone.definitions import Function, UpdateRule
@@ -14,15 +13,6 @@ from torchstone.definitions import Function, UpdateRule
 FUNCTIONS = [entry for entry in definitions.every() if isinstance(entry, Function)]
 RULES = [entry for entry in definitions.every() if isinstance(entry, UpdateRule)]
 by_name = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda each: each.name)
-
-
-def counterpart(entry, **arguments):
-    """PyTorch's own, built from its dotted name."""
-    dotted, _, literal = entry.counterpart.partition("(")
-    module = torch
-    for part in dotted.split(".")[1:]:
-        module = getattr(module, part)
-    return module(**arguments, **(eval(f"dict({literal}") if literal else {}))
 
 
 @by_name
@@ -34,7 +24,8 @@ def test_every_symbol_of_an_expression_is_accounted_for(function):
 
 @by_name
 def test_roles_and_defaults(function):
-    assert sum(entry.role == "prediction" for entry in function.inputs) == 1
+    assert function.inputs[0].role == "prediction"
+    assert len(function.by_name) == len(function.inputs)
     assert all((entry.default is not None) == (entry.role == "parameter") for entry in function.inputs)
     assert any(entry.role == "target" for entry in function.inputs) == (function.kind == "loss")
 
@@ -45,7 +36,7 @@ def test_variants_differ_from_their_definition(function):
     others = [entry for entry in function.inputs if entry.role != "prediction"]
     settings = [
         {entry.symbol: (entry.default or sp.Rational(1, 4)) + moved for entry in others}
-        for moved in (0, sp.Rational(3, 4))
+        for moved in (0, sp.Rational(5, 8))
     ]
     for variant in function.variants:
         difference = variant.expression - function.expression
@@ -55,31 +46,6 @@ def test_variants_differ_from_their_definition(function):
             for x in (sp.Rational(-7, 3), -sp.Rational(1, 3), sp.Rational(15, 2))
         ]
         assert any(each > 1e-9 for each in at), variant.name
-
-
-def sample(function, rng):
-    """Ordinary arguments of a loss."""
-    if function.is_vector:
-        rows = rng.normal(size=(4, 5)) * 2
-        soft = rng.dirichlet(np.ones(5), 4)
-        return {"x": rows, "t": soft if function.name.endswith("probabilities") else np.eye(5)[[0, 3, 2, 2]]}
-    prediction = function.prediction.name
-    low, high = (0.05, 0.95) if prediction == "p" else (-3, 3)
-    return {prediction: rng.uniform(low, high, 40), "t": rng.uniform(0, 1, 40)}
-
-
-@pytest.mark.parametrize("function", definitions.every("loss"), ids=lambda each: each.name)
-def test_agrees_with_pytorch_on_ordinary_inputs(function):
-    inputs = sample(function, np.random.default_rng(1))
-    prediction = function.prediction.name
-    x = torch.tensor(inputs[prediction], requires_grad=True)
-    by_index = function.is_vector and not function.name.endswith("probabilities")
-    target = torch.tensor(inputs["t"])
-    y = counterpart(function, reduction="none")(x, target.argmax(-1) if by_index else target)
-    y.backward(torch.ones_like(y))
-    answer = oracle.truth(function, inputs)
-    np.testing.assert_allclose(y.detach().numpy(), answer.value.high, rtol=1e-13, atol=1e-14)
-    np.testing.assert_allclose(x.grad.numpy(), answer.gradients[prediction].high, rtol=1e-13, atol=1e-13)
 
 
 @pytest.mark.parametrize("function", [each for each in FUNCTIONS if each.limits], ids=lambda each: each.name)

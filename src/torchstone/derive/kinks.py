@@ -25,11 +25,17 @@ def write_kinks(
         sides = writing.chain(f"At {kink.locus} = 0{words}")
         _write_sides(writing, sides, _reachable(slope.subs(where)), variable, place)
         notes.append(
-            f"at {kink.locus} = 0{words}, every slope from {kink.accepted.start} to {kink.accepted.end} is accepted; "
-            f"chosen: {kink.chosen}"
+            f"at {kink.locus} = 0{words}, every slope {_span(kink.accepted)} is accepted; chosen: {kink.chosen}"
         )
     final = writing.chain("The gradient, everywhere", lines.left)
     final.then(flat(function.gradient()), "convention", "; ".join(notes))
+
+
+def _span(accepted: sp.Interval) -> str:
+    """An interval in words; which end is the lower one may depend on a parameter."""
+    if isinstance(accepted.start, sp.Min):
+        return "between " + " and ".join(sorted(map(str, accepted.start.args)))
+    return f"from {accepted.start} to {accepted.end}"
 
 
 def write_joints(writing: Writing, function: Function, lines: Lines) -> None:
