@@ -39,9 +39,10 @@ ENTRY_POINT = "torchstone.rules"
 
 # Our own, in the order in which they run and are listed.
 _OURS = (
-    *("general", "losses", "activations"),
+    *("general", "surroundings", "losses", "losses_extremes"),
+    *("activations", "activations_places", "activations_shapes", "activations_modules"),
     *("derivatives_values", "derivatives_flow", "derivatives_order", "derivatives_special", "derivatives_graph"),
-    *("numerics", "transforms", "state"),
+    *("numerics", "numerics_policies", "transforms", "state"),
 )
 
 Check = Callable[["Subject"], Iterable[Finding]]

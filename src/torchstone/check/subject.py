@@ -108,13 +108,13 @@ class Subject:
         """As `call`. Raises `Refused` where the subject raised."""
         return granted(self.call(tensors, **options))
 
-    def ask_peer(self, tensors: Mapping[str, Tensor], **options: Any) -> Answer:
-        """What the counterpart answers to the subject's inputs: as `call`, in the counterpart's own names."""
+    def ask_peer(self, tensors: Mapping[str, Tensor], action: str = "call", **options: Any) -> Answer:
+        """What the counterpart answers to the subject's inputs: as `call` (or another action), in its own names."""
         assert self.peer is not None
         names = dict(zip([entry.name for entry in self.inputs], [e.name for e in self.peer.spec.inputs], strict=False))
         given = {names.get(name, name): tensor for name, tensor in tensors.items()}
         asked = {**options, "wrt": [names.get(name, name) for name in options.get("wrt", ())]}
-        answer = _alive(self.peer.home.ask(Probe("call", asked, given)))
+        answer = _alive(self.peer.home.ask(Probe(action, asked, given)))
         back = {f"grad.{theirs}": f"grad.{ours}" for ours, theirs in names.items()}
         return Answer(
             answer.facts,

@@ -17,7 +17,17 @@ Action = Callable[[Held, Mapping[str, Any], Mapping[str, Tensor]], Answer]
 ACTIONS: dict[str, Action] = {}
 
 # Where the actions are. The names are those of the rules' modules that ask them.
-_MODULES = ("call", "general", "losses", "activations", "derivatives", "numerics", "transforms", "state")
+_MODULES = (
+    "call",
+    "general",
+    "surroundings",
+    "losses",
+    "activations",
+    "derivatives",
+    "numerics",
+    "transforms",
+    "state",
+)
 
 
 def action(function: Action) -> Action:

@@ -1,0 +1,233 @@
+"""What a subject does to its surroundings, what its surroundings do to it, and whom it calls."""
+
+import random
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode, resolve_name
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from torchstone.check.actions import action
+from torchstone.check.actions.call import MODES, prepared, result_of
+from torchstone.check.actions.general import backwards, inside
+from torchstone.check.held import Held, SubjectError, seeded
+from torchstone.check.probe import Answer
+
+
+class Setting(NamedTuple):
+    """A global setting: how it is read, and how it is put back."""
+
+    read: Callable[[], Any]
+    restore: Callable[[Any], Any]
+
+
+def _numpy() -> Any:
+    return sys.modules.get("numpy")
+
+
+# Read as text or numbers, so that two readings can be compared.
+SETTINGS: Mapping[str, Setting] = {
+    "the default dtype": Setting(torch.get_default_dtype, torch.set_default_dtype),
+    "the default device": Setting(torch.get_default_device, lambda _: torch.set_default_device(None)),
+    "the gradient mode": Setting(torch.is_grad_enabled, torch.set_grad_enabled),
+    "the number of threads": Setting(torch.get_num_threads, torch.set_num_threads),
+    "use_deterministic_algorithms": Setting(
+        torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms
+    ),
+    "the anomaly mode": Setting(torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
+    "the precision of float32 products": Setting(
+        torch.get_float32_matmul_precision, torch.set_float32_matmul_precision
+    ),
+    "torch.backends.cudnn.benchmark": Setting(
+        lambda: torch.backends.cudnn.benchmark, lambda value: setattr(torch.backends.cudnn, "benchmark", value)
+    ),
+    "torch.backends.cudnn.deterministic": Setting(
+        lambda: torch.backends.cudnn.deterministic, lambda value: setattr(torch.backends.cudnn, "deterministic", value)
+    ),
+    "autocast": Setting(
+        lambda: torch.is_autocast_enabled("cpu"), lambda value: torch.set_autocast_enabled("cpu", value)
+    ),
+    "the warning filters": Setting(lambda: list(warnings.filters), lambda _: None),  # put back by catch_warnings
+    "NumPy's handling of floating-point errors": Setting(
+        lambda: _numpy().geterr() if _numpy() else None, lambda value: _numpy().seterr(**value) if value else None
+    ),
+    "Python's recursion limit": Setting(sys.getrecursionlimit, sys.setrecursionlimit),
+}
+GENERATORS: Mapping[str, Callable[[], Any]] = {
+    "PyTorch's": lambda: torch.get_rng_state().numpy().tobytes(),
+    "Python's": random.getstate,
+    "NumPy's": lambda: repr(_numpy().random.get_state()) if _numpy() else None,
+}
+
+
+def _read() -> dict[str, Any]:
+    return {name: setting.read() for name, setting in SETTINGS.items()}
+
+
+@contextmanager
+def _restored() -> Iterator[None]:
+    """Every setting is put back afterwards."""
+    before = _read()
+    with warnings.catch_warnings():
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if SETTINGS[name].read() != value:
+                    SETTINGS[name].restore(value)
+
+
+@action
+def surroundings(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Answer:
+    """What a subject leaves changed in the process: global settings and random numbers.
+
+    Facts: "changed" lists settings ("name", "during", "before", "after"); "drawn" the generators that a call moved on,
+    "seeded" those that it set to a state of its own.
+    """
+    with _restored():  # what is imported on the way may change settings once
+        _whole(held, options, tensors, [])
+    changed: list[dict[str, Any]] = []
+    ends: list[dict[str, Any]] = []
+    drawn: set[str] = set()
+    for seed in (1, 2):
+        with _restored(), seeded(seed):
+            start = {name: read() for name, read in GENERATORS.items()}
+            changed = []
+            _whole(held, options, tensors, changed)
+            end = {name: read() for name, read in GENERATORS.items()}
+        drawn |= {name for name in start if start[name] != end[name]}
+        ends.append(end)
+    # Not moved on from where it was, but set: two beginnings come to one end.
+    ours = {name for name in drawn if ends[0][name] == ends[1][name]}
+    return Answer({"changed": changed, "drawn": sorted(drawn - ours), "seeded": sorted(ours)})
+
+
+def _whole(
+    held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor], changed: list[dict[str, Any]]
+) -> None:
+    """Build, call, differentiate; note after each what is other than before. Random numbers of the building go."""
+    before = _read()
+
+    def compare(during: str) -> None:
+        nonlocal before
+        after = _read()
+        for name, value in after.items():
+            if value != before[name]:
+                short = [str(each)[:80] if not isinstance(each, list) else len(each) for each in (before[name], value)]
+                changed.append({"name": name, "during": during, "before": short[0], "after": short[1]})
+        before = after
+
+    states = torch.get_rng_state(), random.getstate()
+    built = held.build(options.get("build"))
+    compare("construction")
+    torch.set_rng_state(states[0])  # parameters start from random numbers
+    random.setstate(states[1])
+    leaves = prepared(held, options, tensors)
+    value = result_of(held, built, inside(leaves))
+    compare("forward pass")
+    if value.is_floating_point() and value.requires_grad:
+        backwards(value, leaves)
+    compare("backward pass")
+
+
+@action
+def modes(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Answer:
+    """The value in each gradient mode. Tensors: "grad", "no_grad", "inference", and "plain" without a gradient wanted.
+
+    Facts: "requires_grad" by the same names, "raised" where a mode was refused, "learnable".
+    """
+    found: dict[str, Tensor] = {}
+    wants: dict[str, bool] = {}
+    raised: dict[str, str] = {}
+    learnable = False
+    for name in ("grad", "plain", "no_grad", "inference"):
+        asked = {**options, "wrt": ()} if name == "plain" else options
+        built: Any = held.build(options.get("build"))
+        if isinstance(built, torch.nn.Module):
+            learnable = any(each.requires_grad for each in built.parameters())
+        try:
+            inputs = inside(prepared(held, asked, tensors))
+            with seeded(0), MODES.get(name, torch.enable_grad)():
+                value = result_of(held, built, inputs)
+        except SubjectError as error:
+            if name == "grad":
+                raise
+            raised[name] = str(error)
+            continue
+        wants[name] = value.requires_grad
+        found[name] = value.detach().clone()
+    return Answer({"requires_grad": wants, "raised": raised, "learnable": learnable}, found)
+
+
+@action
+def refuses(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Answer:
+    """What happens to one hyper-parameter's value (`name`, `value`): facts "when" and "error".
+
+    "when" is "construction", "call" or "never"; "unknown" where it cannot be set in the ordinary way.
+    """
+    overrides = {options["name"]: options["value"]}
+    try:
+        built = _constructed(held, overrides)
+    except SubjectError as error:
+        unfit = isinstance(error.original, TypeError) and "argument" in str(error)
+        return Answer({"when": "unknown" if unfit else "construction", "error": str(error)})
+    try:
+        with seeded(0):
+            value = result_of(held, built, inside(prepared(held, options, tensors)))
+    except SubjectError as error:
+        # A function has no construction: its call is where it can speak up.
+        return Answer({"when": "construction" if held.form == "function" else "call", "error": str(error)})
+    return Answer({"when": "never", "error": ""}, {"value": value.detach().clone()})
+
+
+def _constructed(held: Held, overrides: Mapping[str, Any]) -> Any:
+    if held.form != "instance":
+        return held.build(overrides)
+    # Its constructor is where a value is looked at; an attribute that is set passes by it.
+    from torchstone.check.held import parameters
+
+    names, _ = parameters(type(held.thing))
+    known = {name: getattr(held.thing, name) for name in names if hasattr(held.thing, name)}
+    return Held(type(held.thing), held.spec).build({**known, **overrides})
+
+
+class _Functions(TorchFunctionMode):
+    def __init__(self, names: set[str]) -> None:
+        super().__init__()
+        self.names = names
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = resolve_name(func)
+        if name:
+            self.names.add(name)
+        return func(*args, **(kwargs or {}))
+
+
+class _Operations(TorchDispatchMode):
+    def __init__(self, names: set[str]) -> None:
+        super().__init__()
+        self.names = names
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.add(func.name().partition(".")[0].removeprefix("aten::"))
+        return func(*args, **(kwargs or {}))
+
+
+@action
+def called(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Answer:
+    """What a call uses: facts "functions" (of torch, by name), "operations" and "home", its module."""
+    functions: set[str] = set()
+    operations: set[str] = set()
+    built = held.build(options.get("build"))
+    inputs = prepared(held, options, tensors)
+    with seeded(0), _Functions(functions), _Operations(operations):
+        result_of(held, built, inputs)
+    home = held.thing if held.form in ("function", "autograd.Function", "class") else type(built)
+    return Answer(
+        {"functions": sorted(functions), "operations": sorted(operations), "home": getattr(home, "__module__", "")}
+    )
