@@ -1,0 +1,101 @@
+"""Holding a subject's values against the truth, number by number."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from torchstone.check import grids
+from torchstone.check.evidence import Judge, Mismatch
+from torchstone.check.subject import Subject
+from torchstone.oracle import Format, Truth, distance
+
+Floats = NDArray[np.float64]
+# How wrong each number is, from what was got, the truth, the format and |x|: at most 0 is right.
+Fault = Callable[[Floats, Truth, Format, Floats], Floats]
+
+
+def truths(subject: Subject, tensors: Mapping[str, Tensor]) -> Iterator[Truth]:
+    """The truth, then what is as right by a convention that the definition accepts."""
+    function = grids.definition_of(subject)
+    seen = grids.in_dtype(subject, tensors[subject.x].dtype)
+    yield seen.expected(tensors).value
+    for convention in function.conventions:
+        if convention.accepted is not None:
+            yield seen.expected(tensors, definition=_under(function, convention.accepted)).value
+
+
+_ALTERNATIVES: dict[tuple[str, Any], Any] = {}
+
+
+def _under(function: Any, expression: Any) -> Any:
+    """The definition under another convention: one object for one meaning, so that it is compiled once."""
+    key = (function.name, expression)
+    if key not in _ALTERNATIVES:
+        _ALTERNATIVES[key] = replace(function, expression=expression, conventions=(), gradient_overrides={})
+    return _ALTERNATIVES[key]
+
+
+def judged(subject: Subject, fault: Fault, **options: Any) -> Judge:
+    """A judge of values. What raises is not judged; of conventions, the one that fits best is."""
+
+    def judge(tensors: Mapping[str, Tensor]) -> Mismatch | None:
+        answer = subject.call(tensors, **options)
+        if not answer.ok:
+            return None
+        value = answer.tensors["value"]
+        got, form, sizes = grids.as_floats(value), grids.format_of(value), grids.size_of(subject, tensors)
+        worst: Mismatch | None = None
+        for truth in truths(subject, tensors):
+            found = _worst(tensors, got, truth, form, sizes, fault, options)
+            if found is None:
+                return None
+            worst = worst or found
+        return worst
+
+    return judge
+
+
+def _worst(
+    tensors: Mapping[str, Tensor],
+    got: Floats,
+    truth: Truth,
+    form: Format,
+    sizes: Floats,
+    fault: Fault,
+    options: Mapping[str, Any],
+) -> Mismatch | None:
+    if got.shape != truth.high.shape:
+        shapes = list(got.shape), list(truth.high.shape)
+        return Mismatch(tensors, "value", {"shape": shapes[0]}, {"shape": shapes[1]}, None, (), dict(options))
+    if not got.size:
+        return None
+    wrong = np.broadcast_to(fault(got, truth, form, sizes), got.shape)
+    place = np.unravel_index(int(np.argmax(wrong)), got.shape) if got.shape else ()
+    if not wrong[place] > 0:
+        return None
+    index = tuple(int(each) for each in place)
+    off = float(distance(got, truth, form)[index])
+    return Mismatch(tensors, "value", float(got[index]), float(truth.high[index]), off, index, dict(options))
+
+
+def where(subject: Subject, mismatch: Mismatch) -> str:
+    """The place of a mismatch in words: "x = 3", or the row for a function of a row."""
+    tensor, index = mismatch.tensors[subject.x].detach(), mismatch.where
+    if tensor.numel() == 1:
+        return f"{subject.x} = {shown(float(tensor.reshape(())))}"
+    if len(index) != tensor.dim():
+        return f"an input of shape {list(tensor.shape)}"
+    if subject.definition is None or not subject.definition.is_vector:
+        return f"{subject.x} = {shown(float(tensor[index]))}"
+    axis = subject.dim % tensor.dim()
+    row = tensor[tuple(slice(None) if at == axis else place for at, place in enumerate(index))]
+    return f"{subject.x} = [{', '.join(map(shown, row.tolist()))}]"
+
+
+def shown(value: Any) -> str:
+    """A number as a sentence shows it."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
