@@ -7,6 +7,7 @@ import torch
 
 from torchstone import definitions
 from torchstone.check import engine, held, recognise
+from torchstone.check.describe import describe
 from torchstone.check.entries import read_inputs
 from torchstone.check.home import Local
 from torchstone.check.result import Report
@@ -29,7 +30,7 @@ def check(
 ) -> Report:
     """Hold an implementation against the mathematics. See `torchstone.check`."""
     selection = engine.Selection(tier, tuple(select or ()), tuple(ignore or ()), dict(expect or {}))
-    description = held.describe(thing, {})
+    description = describe(thing, {})
     found: Any = definitions.get(definition) if isinstance(definition, str) else definition
     if found is None:
         found = recognise.definition_of(description.name)

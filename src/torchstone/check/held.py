@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from torchstone.check.spec import Description, Form, Spec
+from torchstone.check.spec import Form, Spec
 
 
 class SubjectError(Exception):
@@ -41,27 +41,33 @@ def subject_code(during: str) -> Iterator[None]:
 def form_of(thing: Any) -> Form:
     """What sort of thing a subject is.
 
-    A function without required parameters that returns something callable is a factory.
+    A function without required parameters that returns something callable is a factory, and so is a partial class.
     """
     if isinstance(thing, type):
         return "autograd.Function" if issubclass(thing, torch.autograd.Function) else "class"
-    if isinstance(thing, torch.nn.Module) or not (inspect.isroutine(thing) or _is_partial(thing)):
+    partial = isinstance(thing, functools.partial)
+    if isinstance(thing, torch.nn.Module) or not (inspect.isroutine(thing) or partial):
         return "instance"
-    names, _ = parameters(thing)
-    return "factory" if not required(thing) and (not names or _makes_callable(thing)) else "function"
-
-
-def _is_partial(thing: Any) -> bool:
-    return isinstance(thing, functools.partial)
+    if partial and isinstance(thing.func, type):
+        return "factory"
+    names, more = parameters(thing)
+    if required(thing) or (more and not names):
+        return "function"
+    return "factory" if not names or _makes_callable(thing) else "function"
 
 
 def _makes_callable(thing: Any) -> bool:
-    if _is_partial(thing) and isinstance(thing.func, type):
-        return True
     try:
         return callable(thing())
     except Exception:
         return False
+
+
+def unwrapped(thing: Any) -> Any:
+    """The autograd.Function whose `apply` this is, or the thing itself."""
+    owner = getattr(thing, "__self__", None)
+    applied = isinstance(owner, type) and issubclass(owner, torch.autograd.Function)
+    return owner if applied and thing.__name__ == "apply" else thing
 
 
 def parameters(function: Any) -> tuple[dict[str, inspect.Parameter], bool]:
@@ -87,16 +93,21 @@ class Held:
     """A subject, ready to be built and called."""
 
     def __init__(self, thing: Any, spec: Spec) -> None:
-        self.thing, self.spec, self.form = thing, spec, form_of(thing)
+        self.thing, self.spec = unwrapped(thing), spec
+        self.form = form_of(self.thing)
 
     def build(self, overrides: Mapping[str, Any] | None = None) -> Callable[..., Any]:
         """Something to call: a new instance with the constructor's arguments, or the function with its own.
 
-        An override is passed where the subject takes it by that name, or set as an attribute of an instance.
+        An override is passed where the subject takes it by that name, or set as an attribute of an instance. A list
+        of numbers stands for a tensor.
         """
-        chosen = {**self.spec.kwargs, **(overrides or {})}
+        chosen = {name: _live(value) for name, value in {**self.spec.kwargs, **(overrides or {})}.items()}
         with subject_code("build"):
-            return BUILDERS[self.form](self.thing, chosen)
+            built = BUILDERS[self.form](self.thing, chosen)
+        if self.spec.evaluation and isinstance(built, torch.nn.Module):
+            built.eval()
+        return built
 
     def call(self, built: Callable[..., Any], tensors: Mapping[str, Tensor]) -> Any:
         """The subject's result for inputs by their names. A module's parameters take the inputs' floating dtype."""
@@ -108,6 +119,11 @@ class Held:
         }
         with subject_code("forward"):
             return built(*positional, **named)
+
+
+def _live(value: Any) -> Any:
+    numbers = isinstance(value, list) and value and all(type(each) in (int, float) for each in value)
+    return torch.tensor(value) if numbers else value
 
 
 def _take_dtype(module: torch.nn.Module, tensors: Mapping[str, Tensor]) -> None:
@@ -138,7 +154,7 @@ def _with(built: Any, left: Mapping[str, Any]) -> Any:
                 raise TypeError(f"{type(built).__name__} takes no {name!r}, and has no attribute of that name")
             setattr(built, name, value)
     named = {name: value for name, value in left.items() if name in called}
-    return functools.partial(built, **named) if named else built
+    return _arranged(built, list(called.values()), named) if named else built
 
 
 def _of_instance(thing: Any, chosen: Mapping[str, Any]) -> Any:
@@ -150,18 +166,58 @@ def _of_instance(thing: Any, chosen: Mapping[str, Any]) -> Any:
 
 
 def _of_function(thing: Any, chosen: Mapping[str, Any]) -> Any:
-    return lambda *tensors, **named: thing(*tensors, **{**chosen, **named})
+    return _arranged(thing, list(parameters(thing)[0].values()), chosen)
+
+
+def _arranged(function: Any, entries: list[inspect.Parameter], chosen: Mapping[str, Any]) -> Callable[..., Any]:
+    """A call with what was chosen at its names' places, and tensors at the others, in order."""
+    places = [entry.name for entry in entries if entry.kind is not entry.KEYWORD_ONLY]
+
+    def call(*tensors: Tensor, **named: Any) -> Any:
+        waiting, given = {**_in_dtype(chosen, tensors), **named}, list(tensors)
+        arguments = []
+        for name in places:
+            if not given:
+                break
+            arguments.append(waiting.pop(name) if name in waiting else given.pop(0))
+        return function(*arguments, *given, **waiting)
+
+    return call
+
+
+def _in_dtype(chosen: Mapping[str, Any], tensors: tuple[Tensor, ...]) -> dict[str, Any]:
+    """The values that are floating tensors in the inputs' floating dtype."""
+    dtype = next((each.dtype for each in tensors if each.is_floating_point()), torch.get_default_dtype())
+    return {
+        name: value.to(dtype) if isinstance(value, Tensor) and value.is_floating_point() else value
+        for name, value in chosen.items()
+    }
 
 
 def _of_autograd(thing: Any, chosen: Mapping[str, Any]) -> Any:
-    order = [name for name in required_of_forward(thing) if name in chosen]
-    return lambda *tensors: thing.apply(*tensors, *(chosen[name] for name in order))
+    entries = forward_parameters(thing)
+
+    def call(*tensors: Tensor, **named: Any) -> Any:
+        waiting, given = {**_in_dtype(chosen, tensors), **named}, list(tensors)
+        arguments = []
+        for entry in entries:
+            if not given and not waiting:
+                break
+            if entry.name in waiting:
+                arguments.append(waiting.pop(entry.name))
+            elif given:
+                arguments.append(given.pop(0))
+            else:
+                arguments.append(entry.default)
+        return thing.apply(*arguments, *given)
+
+    return call
 
 
-def required_of_forward(function: Any) -> tuple[str, ...]:
+def forward_parameters(function: Any) -> tuple[inspect.Parameter, ...]:
     """The parameters of an autograd.Function's forward, without ctx."""
-    names = tuple(parameters(function.forward)[0])
-    return names if function.setup_context is not torch.autograd.Function.setup_context else names[1:]
+    entries = tuple(parameters(function.forward)[0].values())
+    return entries if function.setup_context is not torch.autograd.Function.setup_context else entries[1:]
 
 
 def _of_factory(thing: Any, chosen: Mapping[str, Any]) -> Any:
@@ -198,92 +254,3 @@ def seeded(seed: int) -> Iterator[None]:
         random.setstate(python)
         if numpy is not None:
             numpy.random.set_state(other)
-
-
-_PLAIN = (bool, int, float, str, type(None))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, _PLAIN):
-        return value
-    if isinstance(value, Tensor) and value.numel() <= 16:
-        return value.detach().tolist()
-    if isinstance(value, (list, tuple)) and all(isinstance(each, _PLAIN) for each in value):
-        return list(value)
-    return None
-
-
-def describe(thing: Any, kwargs: Mapping[str, Any]) -> Description:
-    """What can be seen of a subject from outside."""
-    form = form_of(thing)
-    name = getattr(thing, "__name__", type(thing).__name__)
-    built, problem = None, ""
-    try:
-        with subject_code("build"):
-            built = BUILDERS[form](thing, kwargs)
-    except SubjectError as error:
-        problem = str(error)
-    owner = thing if isinstance(thing, type) else type(built)
-    maker = {"class": thing, "factory": thing, "instance": type(thing)}.get(form)
-    named = parameters(maker)[0] if maker is not None and not _inherits_init(maker) else {}
-    forward = _forward(thing, built, form)
-    call = {} if forward is None else dict(parameters(forward)[0])
-    if form == "autograd.Function":
-        call = {key: parameters(thing.forward)[0][key] for key in required_of_forward(thing)}
-    instance = built if form in ("class", "instance", "factory") and not inspect.isroutine(built) else None
-    own = inspect.getattr_static(owner, "backward", None) if instance is not None else None
-    module = instance if isinstance(instance, torch.nn.Module) else None
-    return Description(
-        name=name if isinstance(name, str) else type(thing).__name__,
-        form=form,
-        constructor=_defaults(named),
-        constructor_required=_required(named),
-        call=_defaults(call),
-        call_required=_required(call),
-        attributes={key: found for key, value in _attributes(instance) if (found := _plain(value)) is not None},
-        parameters={} if module is None else {key: tuple(value.shape) for key, value in module.named_parameters()},
-        buffers=() if module is None else tuple(key for key, _ in module.named_buffers()),
-        has_backward=callable(own) or isinstance(own, staticmethod),
-        backward_takes=tuple(parameters(getattr(owner, "backward"))[0]) if own is not None else (),  # noqa: B009
-        doc=inspect.getdoc(thing) or "",
-        is_module=module is not None,
-        problem=problem,
-    )
-
-
-def _inherits_init(maker: Any) -> bool:
-    return isinstance(maker, type) and maker.__init__ in (torch.nn.Module.__init__, object.__init__)  # type: ignore[misc]
-
-
-def _forward(thing: Any, built: Any, form: Form) -> Any:
-    if form == "function":
-        return thing
-    if form == "autograd.Function":
-        return thing.forward
-    if built is None:
-        return getattr(thing, "forward", None) or getattr(thing, "__call__", None) if isinstance(thing, type) else None  # noqa: B004
-    return built.forward if isinstance(built, torch.nn.Module) else built
-
-
-def _attributes(instance: Any) -> list[tuple[str, Any]]:
-    if instance is None or not hasattr(instance, "__dict__"):
-        return []
-    owned = dict(vars(instance))
-    if isinstance(instance, torch.nn.Module):
-        owned = {key: value for key, value in owned.items() if not key.startswith("_") and key != "training"}
-        owned |= {
-            key: value for key, value in [*instance.named_parameters(), *instance.named_buffers()] if "." not in key
-        }
-    return [(key, value) for key, value in owned.items() if not key.startswith("_")]
-
-
-def _defaults(named: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
-    return {
-        key: None if entry.default is entry.empty else _plain(entry.default)
-        for key, entry in named.items()
-        if key != "self"
-    }
-
-
-def _required(named: Mapping[str, inspect.Parameter]) -> tuple[str, ...]:
-    return tuple(key for key, entry in named.items() if entry.default is entry.empty and key != "self")

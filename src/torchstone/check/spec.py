@@ -21,6 +21,7 @@ class Spec:
     kind: Kind
     inputs: tuple[Entry, ...]
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    evaluation: bool = False  # a module is switched to `eval()`: what it does in training is random
 
     def to_json(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -30,16 +31,19 @@ class Spec:
     def from_json(cls, data: Mapping[str, Any]) -> "Spec":
         """What `to_json` wrote."""
         inputs = tuple(Entry(**{**entry, "dims": tuple(entry["dims"])}) for entry in data["inputs"])
-        return cls(data["target"], data["kind"], inputs, dict(data["kwargs"]))
+        return cls(data["target"], data["kind"], inputs, dict(data["kwargs"]), data.get("evaluation", False))
 
     def with_inputs(self, inputs: Sequence[Entry]) -> "Spec":
         """The same with other inputs."""
         return replace(self, inputs=tuple(inputs))
 
 
+_TUPLES = ("constructor_required", "call_required", "call_keyword", "buffers", "backward_takes")
+
+
 @dataclass(frozen=True)
 class Description:
-    """What can be seen of a subject from outside, before anything is known about it: see `held.describe`.
+    """What can be seen of a subject from outside, before anything is known about it: see `describe.describe`.
 
     `constructor` and `call` are the names of the parameters, mapped to their defaults where those are plain data
     (None else), `required` those without a default. `attributes` are plain numbers, text and switches on an instance
@@ -52,6 +56,8 @@ class Description:
     constructor_required: tuple[str, ...] = ()
     call: Mapping[str, Any] = field(default_factory=dict)
     call_required: tuple[str, ...] = ()
+    call_keyword: tuple[str, ...] = ()  # those that have to be passed by name
+    call_open: bool = False  # takes more than is named
     attributes: Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # learnable ones, with their shapes
     buffers: tuple[str, ...] = ()
@@ -60,6 +66,7 @@ class Description:
     doc: str = ""
     is_module: bool = False
     problem: str = ""  # why it could not be built
+    stub: str = ""  # why there is nothing to check: the body of its call is empty
 
     def to_json(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -68,8 +75,6 @@ class Description:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Description":
         """What `to_json` wrote."""
-        lists = {
-            key: tuple(data[key]) for key in ("constructor_required", "call_required", "buffers", "backward_takes")
-        }
+        lists = {key: tuple(data[key]) for key in _TUPLES}
         shapes = {name: tuple(shape) for name, shape in data["parameters"].items()}
         return cls(**{**data, **lists, "parameters": shapes})
