@@ -87,6 +87,7 @@ def _status(pid: int) -> int | None:
 def _load(message: dict[str, Any]) -> None:
     """Run the target's code, tell what is in it, and hand out subjects."""
     from torchstone.check import held, target
+    from torchstone.check.describe import describe
     from torchstone.check.limits import limit
 
     connection = _connect("loader")
@@ -107,7 +108,7 @@ def _load(message: dict[str, Any]) -> None:
         {
             "target": key,
             "cell": each.cell,
-            "description": held.describe(each.thing, kwargs).to_json(),
+            "description": describe(each.thing, kwargs).to_json(),
             **_extras(each.thing),
         }
         for key, each in found.items()
