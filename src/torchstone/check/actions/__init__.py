@@ -12,6 +12,7 @@ from torch import Tensor
 
 from torchstone.check.held import Held, SubjectError
 from torchstone.check.probe import Answer, Probe
+from torchstone.check.settings import restored
 
 Action = Callable[[Held, Mapping[str, Any], Mapping[str, Tensor]], Answer]
 ACTIONS: dict[str, Action] = {}
@@ -49,7 +50,8 @@ def perform(held: Held, probe: Probe) -> Answer:
     if not ACTIONS:
         load()
     try:
-        return ACTIONS[probe.action](held, probe.options, probe.tensors)
+        with restored():
+            return ACTIONS[probe.action](held, probe.options, probe.tensors)
     except SubjectError as error:
         return Answer(failure="raised", error=str(error), during=error.during)
     except Exception:

@@ -1,11 +1,8 @@
 """What a subject does to its surroundings, what its surroundings do to it, and whom it calls."""
 
 import random
-import sys
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,69 +14,7 @@ from torchstone.check.actions.call import MODES, prepared, result_of
 from torchstone.check.actions.general import backwards, inside
 from torchstone.check.held import Held, SubjectError, seeded
 from torchstone.check.probe import Answer
-
-
-class Setting(NamedTuple):
-    """A global setting: how it is read, and how it is put back."""
-
-    read: Callable[[], Any]
-    restore: Callable[[Any], Any]
-
-
-def _numpy() -> Any:
-    return sys.modules.get("numpy")
-
-
-# Read as text or numbers, so that two readings can be compared.
-SETTINGS: Mapping[str, Setting] = {
-    "the default dtype": Setting(torch.get_default_dtype, torch.set_default_dtype),
-    "the default device": Setting(torch.get_default_device, lambda _: torch.set_default_device(None)),
-    "the gradient mode": Setting(torch.is_grad_enabled, torch.set_grad_enabled),
-    "the number of threads": Setting(torch.get_num_threads, torch.set_num_threads),
-    "use_deterministic_algorithms": Setting(
-        torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms
-    ),
-    "the anomaly mode": Setting(torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
-    "the precision of float32 products": Setting(
-        torch.get_float32_matmul_precision, torch.set_float32_matmul_precision
-    ),
-    "torch.backends.cudnn.benchmark": Setting(
-        lambda: torch.backends.cudnn.benchmark, lambda value: setattr(torch.backends.cudnn, "benchmark", value)
-    ),
-    "torch.backends.cudnn.deterministic": Setting(
-        lambda: torch.backends.cudnn.deterministic, lambda value: setattr(torch.backends.cudnn, "deterministic", value)
-    ),
-    "autocast": Setting(
-        lambda: torch.is_autocast_enabled("cpu"), lambda value: torch.set_autocast_enabled("cpu", value)
-    ),
-    "the warning filters": Setting(lambda: list(warnings.filters), lambda _: None),  # put back by catch_warnings
-    "NumPy's handling of floating-point errors": Setting(
-        lambda: _numpy().geterr() if _numpy() else None, lambda value: _numpy().seterr(**value) if value else None
-    ),
-    "Python's recursion limit": Setting(sys.getrecursionlimit, sys.setrecursionlimit),
-}
-GENERATORS: Mapping[str, Callable[[], Any]] = {
-    "PyTorch's": lambda: torch.get_rng_state().numpy().tobytes(),
-    "Python's": random.getstate,
-    "NumPy's": lambda: repr(_numpy().random.get_state()) if _numpy() else None,
-}
-
-
-def _read() -> dict[str, Any]:
-    return {name: setting.read() for name, setting in SETTINGS.items()}
-
-
-@contextmanager
-def _restored() -> Iterator[None]:
-    """Every setting is put back afterwards."""
-    before = _read()
-    with warnings.catch_warnings():
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                if SETTINGS[name].read() != value:
-                    SETTINGS[name].restore(value)
+from torchstone.check.settings import GENERATORS, read, restored
 
 
 @action
@@ -89,17 +24,17 @@ def surroundings(held: Held, options: Mapping[str, Any], tensors: Mapping[str, T
     Facts: "changed" lists settings ("name", "during", "before", "after"); "drawn" the generators that a call moved on,
     "seeded" those that it set to a state of its own.
     """
-    with _restored():  # what is imported on the way may change settings once
+    with restored():  # what is imported on the way may change settings once
         _whole(held, options, tensors, [])
     changed: list[dict[str, Any]] = []
     ends: list[dict[str, Any]] = []
     drawn: set[str] = set()
     for seed in (1, 2):
-        with _restored(), seeded(seed):
-            start = {name: read() for name, read in GENERATORS.items()}
+        with restored(), seeded(seed):
+            start = {name: state() for name, state in GENERATORS.items()}
             changed = []
             _whole(held, options, tensors, changed)
-            end = {name: read() for name, read in GENERATORS.items()}
+            end = {name: state() for name, state in GENERATORS.items()}
         drawn |= {name for name in start if start[name] != end[name]}
         ends.append(end)
     # Not moved on from where it was, but set: two beginnings come to one end.
@@ -111,11 +46,11 @@ def _whole(
     held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor], changed: list[dict[str, Any]]
 ) -> None:
     """Build, call, differentiate; note after each what is other than before. Random numbers of the building go."""
-    before = _read()
+    before = read()
 
     def compare(during: str) -> None:
         nonlocal before
-        after = _read()
+        after = read()
         for name, value in after.items():
             if value != before[name]:
                 short = [str(each)[:80] if not isinstance(each, list) else len(each) for each in (before[name], value)]
@@ -159,7 +94,7 @@ def modes(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor])
                 raise
             raised[name] = str(error)
             continue
-        wants[name] = value.requires_grad
+        wants[name] = value.requires_grad and not any(value is each for each in inputs.values())
         found[name] = value.detach().clone()
     return Answer({"requires_grad": wants, "raised": raised, "learnable": learnable}, found)
 
