@@ -83,8 +83,13 @@ def special(subject: Subject) -> Iterator[Point]:
     fixed: Point = {entry.name: _inner(entry) for entry in others}
     for point in _with_labels(targets, fixed):
         for x in {*_ordinary(prediction), *_meetings(function, {**_parameters(subject, function), **point})}:
-            if x in prediction.domain.closure:
+            if x in prediction.domain and _is_moderate(x, prediction):
                 yield {**point, prediction.name: x}
+
+
+def _is_moderate(x: float, prediction: Input) -> bool:
+    """Neither far out nor next to an end, where conventions and saturation begin."""
+    return 1e-3 <= x <= 1 - 1e-3 if prediction.domain == sp.Interval(0, 1) else abs(x) <= 30
 
 
 def _special_rows(subject: Subject, function: Function) -> Iterator[Point]:

@@ -14,8 +14,8 @@ from torchstone.check.subject import Subject
 from torchstone.check.truths import is_close, number, off_value, reducing, reductions, spoken, truths
 
 
-@rule("L101", "loss-value", kinds=("loss",), need="definition")
-def loss_value(subject: Subject) -> Iterator[Finding]:
+@rule("L101", "value", kinds=("loss",), need="definition")
+def value(subject: Subject) -> Iterator[Finding]:
     """It is the loss that it is said to be.
 
     Why: a training run on a wrong loss converges, to something else. A factor, a sign, a mean over the wrong count or

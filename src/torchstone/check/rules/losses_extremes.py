@@ -1,0 +1,176 @@
+"""Rules on losses: far out, where formulas saturate."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import sympy as sp
+import torch
+from torch import Tensor
+
+from torchstone.check.evidence import Judge, Mismatch, finding
+from torchstone.check.points import extreme, placed
+from torchstone.check.result import Finding, Severity
+from torchstone.check.rule import rule
+from torchstone.check.subject import Subject
+from torchstone.check.truths import number, spoken, truths
+from torchstone.oracle import FORMATS, Format, Truth
+
+_ROUGH = 1e-3  # relative: far out, digits are another rule's
+_NEXT_TO_NOTHING = 1e-6  # absolute: a loss or a gradient that has vanished
+_ALL_BUT_INFINITE, _LARGE = 1e8, 1e4  # a gradient for which any large number of its sign will do
+_CONSTANTS = ("eps", "epsilon", "smooth", "clip", "clamp", "tiny", "tol")
+
+
+@rule("L113", "saturation", kinds=("loss",), need="definition", after=("G001", "L101"))
+def saturation(subject: Subject) -> Iterator[Finding]:
+    """Its value and gradient are right where the prediction is certain, and where it is far off.
+
+    Why: one confident mistake in a batch is enough. A NaN there ends the training; a gradient of 0 there leaves the
+    worst prediction as it is. log(softmax(x)) breaks at logits 104 apart in float32; a probability that is clamped at
+    1e-8 costs 18.4 however wrong it is, and its gradient is 0.
+    How: single elements at saturated logits (50 to 10,000), probabilities of exactly 0 and 1, outliers, in float64 and
+    in float32. The value and the gradient have to be finite where the definition's are representable, and roughly
+    right (a relative 1e-3). Where the true gradient is infinite, infinity or a large number of that sign will do.
+    False alarms: a constant that guards a logarithm on purpose. Where the subject has a parameter for it (eps,
+    smooth), the finding is a warning; an overflow at residuals of 1e20, or a NaN at a logit of -inf, is one, too.
+    Instead: work with logits and log-sum-exp (torch.logsumexp, log_softmax, softplus), not with the logarithm of a
+    probability. For probabilities, bound the logarithm, not its argument: log(p).clamp(min=-100), as PyTorch does.
+    """
+    judge, told, seen = _judged(subject), set(), set()
+    for dtype in _dtypes(subject):
+        for index, place in enumerate(extreme(subject)):
+            if index in seen:
+                continue
+            tensors = placed(subject, place.at, dtype)
+            wrong = judge(tensors)
+            if wrong is None:
+                continue
+            seen.add(index)  # what is wrong in one dtype is no news in the other
+            manner = (wrong.quantity, number(wrong.got))
+            if manner not in told:
+                told.add(manner)
+                severity: Severity = "warning" if place.rare or _has_constant(subject) else "error"
+                yield finding(subject, lambda found: _sentence(subject, found), judge, tensors, severity=severity)
+
+
+def _dtypes(subject: Subject) -> tuple[torch.dtype, ...]:
+    """Logits saturate early in float32; what a probability is clamped at shows best in float64."""
+    assert subject.definition is not None
+    both = (torch.float32, torch.float64)
+    return both[::-1] if subject.definition.prediction.domain == sp.Interval(0, 1) else both
+
+
+def _has_constant(subject: Subject) -> bool:
+    """Whether the author lets a guarding constant be chosen that the definition does not have."""
+    known = {*subject.description.constructor, *subject.description.call, *subject.description.attributes}
+    own = {entry.name for entry in subject.definition.parameters} if subject.definition else set()
+    return any(name in known - own for name in _CONSTANTS)
+
+
+def _judged(subject: Subject) -> Judge:
+    options: dict[str, Any] = {"wrt": list(subject.predictions)}
+
+    def judge(tensors: Mapping[str, Tensor]) -> Mismatch | None:
+        answer = subject.call(tensors, **options)
+        if not answer.ok:
+            return None
+        every = list(truths(subject, tensors))
+        quantities = {"value": [truth.value for truth in every]} | {
+            f"grad.{name}": [truth.gradients[name] for truth in every] for name in every[0].gradients
+        }
+        for quantity, right in quantities.items():
+            found = answer.tensors.get(quantity)
+            if found is None or not found.is_floating_point() or any(t.high.size != found.numel() for t in right):
+                continue
+            mismatch = _off(subject, tensors, quantity, found, right, options)
+            if mismatch is not None:
+                return mismatch
+        return None
+
+    return judge
+
+
+def _is_at_target(subject: Subject, tensors: Mapping[str, Tensor]) -> bool:
+    function, target = subject.definition, subject.target
+    if function is None or target is None or not function.minimum_at_target:
+        return False
+    return tensors[subject.x].shape == tensors[target.name].shape and bool(
+        (tensors[subject.x] == tensors[target.name]).all()
+    )
+
+
+def _off(
+    subject: Subject,
+    tensors: Mapping[str, Tensor],
+    quantity: str,
+    found: Tensor,
+    right: list[Truth],
+    options: Mapping[str, Any],
+) -> Mismatch | None:
+    """The first number that is wrong under every convention."""
+    form = FORMATS[str(found.dtype).removeprefix("torch.")]
+    got = found.to(torch.float64).numpy().reshape(-1)
+    fits = _fits_value if quantity == "value" else _fits_gradient
+    at_target = quantity != "value" and _is_at_target(subject, tensors)
+    for place in range(got.size):
+        if at_target and got[place] == 0:
+            continue  # at the end of a domain, the least value has a slope: 0 is as good as that
+        choices = [(float(t.high.reshape(-1)[place]), float(t.scale.reshape(-1)[place])) for t in right]
+        if all(not fits(float(got[place]), high, scale, form) for high, scale in choices):
+            where = tuple(int(each) for each in np.unravel_index(place, tuple(found.shape))) if found.dim() else ()
+            return Mismatch(tensors, quantity, float(got[place]), choices[0][0], None, where, options)
+    return None
+
+
+def _fits_value(got: float, high: float, scale: float, form: Format) -> bool:
+    """Whether a value far out will do for the truth."""
+    if math.isnan(high):
+        return True
+    if math.isnan(got):
+        return False
+    if math.isinf(got) or abs(high) > form.largest:
+        return abs(high) > form.largest / 4 and got * math.copysign(1.0, high) > form.largest / 4
+    size = scale if math.isfinite(scale) else abs(high)
+    return abs(got - high) <= _ROUGH * max(size, abs(high)) + _NEXT_TO_NOTHING
+
+
+def _fits_gradient(got: float, high: float, scale: float, form: Format) -> bool:
+    """Whether a gradient will do: where the true one is all but infinite, any large number of its sign."""
+    if abs(high) >= _ALL_BUT_INFINITE:
+        return got * math.copysign(1.0, high) >= _LARGE
+    return _fits_value(got, high, scale, form)
+
+
+def _sentence(subject: Subject, found: Mismatch) -> str:
+    name = found.quantity.removeprefix("grad.")
+    what = "loss" if found.quantity == "value" else f"gradient with respect to {name}"
+    dtype = found.tensors[subject.x].dtype
+    where = spoken(found.tensors) + (" in float32" if dtype == torch.float32 else "")
+    said = f"the {what} at {where} is {number(found.got)}, expected {_expected(subject, found)}"
+    return said + (_guarded(subject, found) if found.quantity == "value" else "")
+
+
+def _expected(subject: Subject, found: Mismatch) -> str:
+    """What would be right, under each convention."""
+    choices = []
+    for truth in truths(subject, found.tensors):
+        right = truth.value if found.quantity == "value" else truth.gradients[found.quantity.removeprefix("grad.")]
+        choices.append(float(right.high[found.where] if right.high.shape else right.high))
+    return " or ".join(dict.fromkeys(number(each) for each in choices if not math.isnan(each)))
+
+
+def _guarded(subject: Subject, found: Mismatch) -> str:
+    """Which constant guards the logarithm, where the value is that of a round number."""
+    if not 5 < found.got < min(99.0, found.expected):
+        return ""
+    constant = math.exp(-found.got)
+    power = math.floor(math.log10(constant) + 0.05)
+    if abs(constant / 10.0**power - 1) > 0.25:
+        return ""
+    answer = subject.call(found.tensors, wrt=[subject.x])
+    gradient = answer.tensors.get(f"grad.{subject.x}")
+    if gradient is not None and not bool(gradient.any()):
+        return f". Probabilities are clamped {number(round(constant, 9 - power))} from the end, where the gradient is 0"
+    return f". {number(10.0**power)} guards the logarithm"
