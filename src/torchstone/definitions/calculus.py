@@ -138,6 +138,7 @@ ELEMENTARY: Mapping[Any, Callable[[sp.Expr], sp.Expr]] = {
     sp.erf: lambda u: 2 / sp.sqrt(sp.pi) * sp.exp(-(u**2)),
     sp.erfc: lambda u: -2 / sp.sqrt(sp.pi) * sp.exp(-(u**2)),
     sp.Abs: sp.sign,
+    sp.sign: lambda u: sp.S.Zero,
 }
 
 

@@ -140,7 +140,8 @@ class Function:
     index: sp.Symbol | None = None  # of the output's component, where the output is a vector
     width: sp.Expr | None = None  # how many components the output has, of C, where they aren't as many
     axis: int = -1  # the dimension that rows lie along, where PyTorch's own is not told one
-    masked: sp.Expr | None = None  # the output's component where the input's is `masked_at`, and drops out of every sum
+    # Where a component at `masked_at` drops out of every sum: what the output's (or in a loss its term) is there.
+    masked: sp.Expr | None = None
     masked_at: sp.Expr = -sp.oo
     random: bool = False  # in training: what is defined is the function that evaluation uses
     kinks: tuple[Kink, ...] = ()

@@ -10,6 +10,7 @@ from torchstone.oracle.balls import OracleError
 from torchstone.oracle.formats import FORMATS, Format, distance, not_finite
 from torchstone.oracle.functions import Answer, Truth, truth
 from torchstone.oracle.points import every_value, grid, inside, rounded
+from torchstone.oracle.sides import accepted
 from torchstone.oracle.trajectory import Path, trajectory
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "OracleError",
     "Path",
     "Truth",
+    "accepted",
     "distance",
     "every_value",
     "grid",

@@ -4,7 +4,9 @@ An expression becomes one Python function on Arb balls. It is evaluated plainly;
 (cancellation, or a branch that cannot be decided yet) the precision is doubled and it is evaluated again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import sympy as sp
@@ -25,15 +27,47 @@ class OracleError(ArithmeticError):
     """A value that stays unknown at the highest precision. A fault of a definition, never of a subject."""
 
 
+@dataclass
+class _Ties:
+    """What a comparison of two equal numbers gives."""
+
+    settling: bool = False  # whether what no number of bits can decide counts as a tie
+    chosen: Mapping[str, int] | None = None  # for each comparison, the side that counts where there is a tie
+    met: set[str] = field(default_factory=set)  # the comparisons that met a tie while sides were chosen
+
+
+_ties = _Ties()
+
+
 def _sign(difference: Any) -> int:
     ball = arb(difference)
     if ball > 0:
         return 1
     if ball < 0:
         return -1
-    if ball.is_zero():
+    if ball.is_zero() or (_ties.settling and ball.is_finite()):
         return 0
     raise UndecidedError
+
+
+def _side(difference: Any, comparison: str) -> int:
+    """The sign of a difference, or where it is 0 the side that was chosen for the comparison."""
+    sign = _sign(difference)
+    if sign or _ties.chosen is None:
+        return sign
+    _ties.met.add(comparison)
+    return _ties.chosen.get(comparison, 0)
+
+
+@contextmanager
+def sides(chosen: Mapping[str, int]) -> Iterator[set[str]]:
+    """Within, a tie counts as 1 or -1, as `chosen` has it for the comparison; yields the comparisons that met one."""
+    before, _ties.chosen = _ties.chosen, chosen
+    _ties.met.clear()
+    try:
+        yield _ties.met
+    finally:
+        _ties.chosen = before
 
 
 def _largest(*values: Any) -> arb:
@@ -77,7 +111,14 @@ class _BallPrinter(PythonCodePrinter):
         return f"({base} ** ({self._print(expr.exp)}))"
 
     def _print_Relational(self, expr: Any) -> str:
-        return f"(sign({self._print(expr.lhs)} - ({self._print(expr.rhs)})) {_RELATIONS[expr.rel_op]})"
+        difference = f"{self._print(expr.lhs)} - ({self._print(expr.rhs)})"
+        if expr.rel_op in ("==", "!="):
+            return f"(sign({difference}) {_RELATIONS[expr.rel_op]})"
+        return f"(side({difference}, {difference!r}) {_RELATIONS[expr.rel_op]})"
+
+    def _print_sign(self, expr: Any) -> str:
+        argument = self._print(expr.args[0])
+        return f"side({argument}, {f'{argument} - (0)'!r})"
 
     def _print_Max(self, expr: Any) -> str:
         return f"largest({', '.join(self._print(each) for each in expr.args)})"
@@ -96,7 +137,7 @@ class _BallPrinter(PythonCodePrinter):
 for _name in _METHODS:
     setattr(_BallPrinter, f"_print_{_name}", _BallPrinter._print_Function)
 
-_NAMESPACE = {"arb": arb, "fmpq": fmpq, "sign": _sign, "largest": _largest}
+_NAMESPACE = {"arb": arb, "fmpq": fmpq, "sign": _sign, "side": _side, "largest": _largest}
 Compiled = Callable[..., Sequence[Any]]
 
 
@@ -127,10 +168,13 @@ def _narrow(ball: Any, relative_bits: int) -> bool:
     return bool(ball.abs_upper() < arb(2) ** -ABSOLUTE_BITS or ball.rad() < arb(2) ** -ABSOLUTE_BITS)
 
 
-def evaluate(function: Compiled, arguments: Sequence[Any], precise: int, rough: int = 0) -> Sequence[Any]:
+def evaluate(
+    function: Compiled, arguments: Sequence[Any], precise: int, rough: int = 0, settle: bool = False
+) -> Sequence[Any]:
     """The balls of `function` at exact arguments: the first `precise` narrow, the next `rough` to a few digits.
 
-    A result that is not a number at every precision stays so: 0/0 has no value.
+    A result that is not a number at every precision stays so: 0/0 has no value. With `settle`, a comparison that the
+    highest precision cannot decide counts as a tie: two equal distances are roots that no number of bits tells apart.
     """
     before = ctx.prec
     bits = START_BITS
@@ -147,12 +191,15 @@ def evaluate(function: Compiled, arguments: Sequence[Any], precise: int, rough: 
             ):
                 return balls
             if bits >= MOST_BITS:
+                if balls is None and settle and not _ties.settling:
+                    _ties.settling = True
+                    continue
                 if balls is None:
                     raise OracleError(f"a branch cannot be decided at {bits} bits for the arguments {arguments}")
                 return balls
             bits *= 2
     finally:
-        ctx.prec = before
+        ctx.prec, _ties.settling = before, False
 
 
 def to_double_double(ball: Any) -> tuple[float, float]:

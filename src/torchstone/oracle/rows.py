@@ -1,4 +1,4 @@
-"""The truth about a function of a row of classes: softmax and the losses over classes."""
+"""The truth about a function of rows: softmax, the losses over classes, the losses of two or three vectors."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -9,7 +9,7 @@ import sympy as sp
 from flint import arb
 from numpy.typing import NDArray
 
-from torchstone.definitions import COMPONENT, Function
+from torchstone.definitions import COMPONENT, Function, Input
 from torchstone.definitions.calculus import differentiate
 from torchstone.oracle.balls import Compiled, compile_balls, evaluate, to_double_double
 from torchstone.oracle.functions import Answer, Truth, counts
@@ -21,6 +21,10 @@ _WIDTH = sp.Symbol("width", integer=True, positive=True)  # of the output
 _COTANGENT = sp.IndexedBase("cotangent")
 
 
+def _slope(quantity: sp.Expr, entry: Input, component: sp.Symbol) -> sp.Expr:
+    return differentiate(quantity, entry.symbol[component] if entry.is_vector else entry.symbol)
+
+
 @cache
 def _compiled(function: Function, wrt: str | None) -> tuple[Compiled, list[tuple[str, Compiled]]]:
     """The value (or the derivative to component k), and its derivatives to each input's component `other`."""
@@ -30,7 +34,7 @@ def _compiled(function: Function, wrt: str | None) -> tuple[Compiled, list[tuple
     if wrt is not None:
         if function.index is not None and function.width is None:
             quantity = sp.Sum(_COTANGENT[function.index] * quantity, (function.index, 0, _SIZE - 1))
-        quantity = differentiate(quantity, function.by_name[wrt].symbol[COMPONENT])
+        quantity = _slope(quantity, function.by_name[wrt], COMPONENT)
     free = [_SIZE, _WIDTH, COMPONENT, _OTHER, _COTANGENT, function.index or sp.Symbol("unused")]
     symbols = [entry.symbol for entry in function.inputs]
 
@@ -39,12 +43,8 @@ def _compiled(function: Function, wrt: str | None) -> tuple[Compiled, list[tuple
             return compile_balls([*symbols, *free], [expression], share=False)
         return _summed(compile_balls([*symbols, *free], [_touched(expression), expression], share=False))
 
-    slopes = [
-        (entry.name, compiled(differentiate(quantity, entry.symbol[_OTHER])))
-        for entry in function.inputs
-        if entry.role != "parameter"
-    ]
-    return compiled(quantity), slopes
+    slopes = {entry.name: _slope(quantity, entry, _OTHER) for entry in function.inputs if entry.role != "parameter"}
+    return compiled(quantity), [(name, compiled(slope)) for name, slope in slopes.items() if slope != 0]
 
 
 def _touched(derivative: sp.Expr) -> sp.Expr:
@@ -66,21 +66,20 @@ def _summed(component: Compiled) -> Compiled:
 
 
 def rows(function: Function, arrays: Mapping[str, Floats], wrt: Sequence[str], cotangent: Floats | None) -> Answer:
-    """The value and gradients for each row of an (N, C) array."""
-    logits = np.atleast_2d(arrays[function.prediction.name])
-    count, classes = logits.shape
+    """The value and gradients for each row: vectors are (N, C), and a number beside them is (N,)."""
+    vectors = [arrays[entry.name].shape for entry in function.inputs if entry.is_vector]
+    numbers = [arrays[entry.name].shape for entry in function.inputs if not entry.is_vector]
+    count, classes = np.broadcast_shapes((1, 1), *vectors, *((*shape, 1) for shape in numbers))
     whole = {
-        entry.name: np.broadcast_to(arrays[entry.name], logits.shape)
-        if entry.is_vector
-        else np.broadcast_to(arrays[entry.name], (count,))
+        entry.name: np.broadcast_to(arrays[entry.name], (count, classes) if entry.is_vector else (count,))
         for entry in function.inputs
     }
     width = 1 if function.index is None else _width(function, classes)
     upstream = np.broadcast_to(1.0 if cotangent is None else cotangent, (count, width))
     value = np.full((3, count, width), np.nan)
-    gradients = {name: np.full((3, count, classes), np.nan) for name in wrt}
+    gradients = {name: np.full((3, *whole[name].shape), np.nan) for name in wrt}
     for n in range(count):
-        row = {name: array[n] for name, array in whole.items()}
+        row = {name: np.atleast_1d(array[n]) for name, array in whole.items()}
         _row(function, row, upstream[n], value[:, n], {name: table[:, n] for name, table in gradients.items()})
     if function.index is None:
         value = value[:, :, 0]
@@ -97,37 +96,42 @@ def _width(function: Function, classes: int) -> int:
 
 
 def _row(
-    function: Function, row: Mapping[str, Any], upstream: Floats, value: Floats, gradients: Mapping[str, Floats]
+    function: Function,
+    row: Mapping[str, Floats],
+    upstream: Floats,
+    value: Floats,
+    gradients: Mapping[str, Floats],
 ) -> None:
+    if any(np.isnan(each).any() for each in row.values()):
+        return
     logits = row[function.prediction.name]
-    # A component at -oo drops out of every sum: the function is that of the others.
-    if function.width is None:
+    kept, outputs = np.arange(logits.size), np.arange(upstream.size)
+    if function.masked is not None:
+        # A component at -oo drops out of every sum: the function is that of the others.
         kept = outputs = np.flatnonzero(logits != float(function.masked_at))
         if not np.isfinite(logits[kept]).all() or kept.size == 0:
             return
-    else:
-        kept, outputs = np.arange(logits.size), np.arange(upstream.size)
-    if function.masked is None and kept.size < logits.size and not _weightless(function, row, kept):
-        value[:] = np.inf
-        return
-    arguments = [
-        [arb(float(each)) for each in row[entry.name][kept]] if entry.is_vector else arb(float(row[entry.name]))
-        for entry in function.inputs
-    ]
+        if function.index is None and kept.size < logits.size and not _weightless(row, logits.size, kept):
+            value[:] = np.inf
+            return
+    present = {entry.name: row[entry.name][kept] if entry.is_vector else row[entry.name] for entry in function.inputs}
+    balls = {name: [arb(each) for each in components.tolist()] for name, components in present.items()}
+    arguments = [balls[entry.name] if entry.is_vector else balls[entry.name][0] for entry in function.inputs]
     seeds = [] if function.index is None else [arb(float(each)) for each in upstream[outputs]]
-    size = int(kept.size)
 
     def number(wrt: str | None, k: int, i: int) -> tuple[float, float, float]:
         quantity, slopes = _compiled(function, wrt)
-        (ball,) = evaluate(quantity, [*arguments, size, outputs.size, k, 0, seeds, i], precise=1)
+
+        def place(other: int) -> list[Any]:
+            return [*arguments, int(kept.size), int(outputs.size), k, other, seeds, i]
+
+        (ball,) = evaluate(quantity, place(0), precise=1, settle=True)
         scale = abs(arb(ball))
         for name, slope in slopes:
-            components = row[name][kept]
-            for other in range(size):
-                if components[other] != 0 and counts(function, name, float(components[other])):
-                    place = [size, outputs.size, k, other, seeds, i]
-                    (bend,) = evaluate(slope, [*arguments, *place], precise=0, rough=1)
-                    scale += abs(arb(float(components[other])) * bend)
+            for other, component in enumerate(present[name].tolist()):
+                if component != 0 and counts(function, name, component):
+                    (bend,) = evaluate(slope, place(other), precise=0, rough=1, settle=True)
+                    scale += abs(arb(component) * bend)
         return (*to_double_double(ball), to_double_double(scale)[0])
 
     if function.index is None:
@@ -137,13 +141,16 @@ def _row(
         for position, where in enumerate(outputs):
             value[:, where] = number(None, 0, position)
     for name, table in gradients.items():
-        table[:] = 0.0
-        for position, where in enumerate(kept):
-            table[:, where] = number(name, position, 0)
+        if function.by_name[name].is_vector:
+            table[:] = 0.0
+            for position, where in enumerate(kept):
+                table[:, where] = number(name, position, 0)
+        else:
+            table[:] = number(name, 0, 0)
 
 
-def _weightless(function: Function, row: Mapping[str, Any], kept: NDArray[np.intp]) -> bool:
+def _weightless(row: Mapping[str, Floats], classes: int, kept: NDArray[np.intp]) -> bool:
     """Whether the classes whose logit is -oo have no part in the loss: no target, no smoothing, or no weight."""
-    dropped = np.setdiff1d(np.arange(row[function.prediction.name].size), kept)
+    dropped = np.setdiff1d(np.arange(classes), kept)
     share = row["t"][dropped] + row.get("label_smoothing", 0.0)
     return bool(np.all(row["weight"][dropped] * share == 0))

@@ -1,0 +1,216 @@
+"""Every loss against PyTorch's own, value and gradients, at ordinary and at special points."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from torchstone import definitions, oracle
+
+RANDOM = np.random.default_rng(7)
+ONE_HOT = np.eye(4)[[0, 3, 2, 2, 1]]
+SEVERAL = np.array([[1, 0, 1, 0], [0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 0, 0], [0, 0, 1, 1]], float)
+WEIGHTS = [0.5, 1.0, 2.0, 0.0]
+
+
+def normal(*shape):
+    return RANDOM.normal(0, 2, shape)
+
+
+def signs(count):
+    return np.where(np.arange(count) % 2, 1.0, -1.0)
+
+
+def crossed(*columns):
+    return [each.ravel() for each in np.meshgrid(*(np.array(column, float) for column in columns))]
+
+
+def pairs(predictions, targets):
+    x, t = crossed(predictions, targets)
+    return {"x": x, "t": t}
+
+
+SCORES = [-800.0, -3.0, -1.0, -0.5, 0.0, 1e-9, 0.5, 1.0, 2.0, 800.0]
+RESIDUALS = pairs([-3.0, -1.0, -0.75, -0.5, 0.0, 0.25, 0.5, 1.0, 1e3], [0.0, 0.25, -1.0])
+LOGITS = pairs(SCORES, [0.0, 0.25, 1.0])
+SIGNED = pairs(SCORES, [-1.0, 1.0])
+# PyTorch's gradient is another at 0 and 1, see below.
+PROBABILITIES = dict(zip("pt", crossed([1e-9, 0.25, 0.75, 1 - 2**-20], [0.0, 0.25, 1.0]), strict=True))
+COUNTS = pairs([-3.0, -0.5, 0.0, 2.0, 30.0], [0.0, 0.5, 1.0, 2.0, 17.0])
+RATES = pairs([0.0, 1e-9, 0.5, 1.0, 40.0], [0.0, 0.5, 1.0, 2.0, 17.0])
+ROW = {"x": np.concatenate([normal(3, 4), [[1.0, 1.0, 2.0, 0.0]], [[0.0, 700.0, -700.0, 0.0]]]), "t": ONE_HOT}
+# Differences of exactly 1 and 0.5, the margins; equal scores.
+AT_MARGINS = {"x": np.array([[0.5, 0, -0.5, 1.5], [1, 0, 0, 0], [0, 0, 0, 0], [1, 2, 0, 1], [3, 0, 1, 2]], float)}
+X1, X2, T = crossed([-1.0, 0.0, 0.25, 1.0], [-1.0, 0.0, 0.5], [-1.0, 1.0])
+RANKED = {"x1": X1, "x2": X2, "t": T}
+MEANS, TARGETS, VARIANCES = crossed([-1.0, 0.0, 2.0], [0.0, 2.0], [0.0, 1e-9, 0.25, 3.0])
+GAUSSIAN = {"x": MEANS, "t": TARGETS, "var": VARIANCES}
+TWO = {"x1": normal(6, 3), "x2": normal(6, 3), "t": signs(6)}
+ANGLES = {
+    "x1": np.array([[1, 0], [1, 0], [1, 2], [3, 4], [1, 1]], float),
+    "x2": np.array([[0, 1], [2, 0], [-1, -2], [4, 3], [1, 0]], float),
+    "t": np.array([-1, 1, -1, -1, -1], float),
+}
+THREE = {"anchor": normal(6, 3), "positive": normal(6, 3), "negative": normal(6, 3) * 0.7}
+# Equal vectors, equal distances, a triplet at the margin.
+CORNERS = {
+    "anchor": np.zeros((5, 2)),
+    "positive": np.array([[0, 0], [3, 4], [1, 0], [0, 0], [2, 0]], float),
+    "negative": np.array([[1, 0], [4, 3], [0, 1], [0, 0], [1, 0]], float),
+}
+
+# A definition, its arguments, its parameters.
+CASES = [
+    ("l1", RESIDUALS, {}),
+    ("mse", RESIDUALS, {}),
+    ("huber", RESIDUALS, {}),
+    ("huber", RESIDUALS, {"delta": 0.5}),
+    ("smooth_l1", RESIDUALS, {}),
+    ("smooth_l1", RESIDUALS, {"beta": 0.5}),
+    ("smooth_l1", RESIDUALS, {"beta": 0.0}),
+    ("bce", PROBABILITIES, {}),
+    ("bce", PROBABILITIES, {"weight": 3.0}),
+    ("bce_with_logits", LOGITS, {}),
+    ("bce_with_logits", LOGITS, {"weight": 0.5, "pos_weight": 3.0}),
+    ("soft_margin", pairs(SCORES[1:-1], [-1.0, 1.0]), {}),
+    ("hinge", SIGNED, {}),
+    ("squared_hinge", SIGNED, {}),
+    ("focal", LOGITS, {}),
+    ("focal", LOGITS, {"alpha": -1.0, "gamma": 1.5}),
+    ("log_cosh", RESIDUALS, {}),
+    ("charbonnier", RESIDUALS, {}),
+    ("charbonnier", RESIDUALS, {"eps": 0.5}),
+    ("quantile", RESIDUALS, {}),
+    ("quantile", RESIDUALS, {"quantile": 0.875}),
+    ("kl_div", {"x": np.array([-0.5, -2.0, -0.1, -9.0]), "t": np.array([0.25, 0.0, 1.0, 0.3])}, {}),
+    ("kl_div_log_target", {"x": np.array([-0.5, -2.0, 0.0]), "t": np.array([-0.25, -2.0, -3.0])}, {}),
+    ("poisson_nll", COUNTS, {}),
+    ("poisson_nll", COUNTS, {"full": 1}),
+    ("poisson_nll_rate", RATES, {}),
+    ("poisson_nll_rate", RATES, {"full": 1, "eps": 0.5}),
+    ("gaussian_nll", GAUSSIAN, {}),
+    ("gaussian_nll", GAUSSIAN, {"full": 1, "eps": 0.25}),
+    ("cross_entropy", ROW, {}),
+    ("cross_entropy", ROW, {"weight": WEIGHTS, "label_smoothing": 0.25}),
+    ("cross_entropy_probabilities", {**ROW, "t": RANDOM.dirichlet(np.ones(4), 5)}, {}),
+    ("cross_entropy_probabilities", {**ROW, "t": ONE_HOT}, {"weight": WEIGHTS, "label_smoothing": 0.25}),
+    ("nll", {**ROW, "x": -np.abs(normal(5, 4))}, {}),
+    ("nll", {**ROW, "x": -np.abs(normal(5, 4))}, {"weight": WEIGHTS}),
+    ("multi_margin", ROW, {}),
+    ("multi_margin", {**AT_MARGINS, "t": ONE_HOT}, {}),
+    ("multi_margin", ROW, {"p": 2, "margin": 0.5, "weight": WEIGHTS}),
+    ("multi_margin", {**AT_MARGINS, "t": ONE_HOT}, {"p": 2, "margin": 0.5}),
+    ("multi_label_margin", {**ROW, "t": SEVERAL}, {}),
+    ("multi_label_margin", {**AT_MARGINS, "t": SEVERAL}, {}),
+    ("multi_label_soft_margin", {**ROW, "t": SEVERAL}, {}),
+    ("multi_label_soft_margin", {**ROW, "t": SEVERAL}, {"weight": WEIGHTS}),
+    ("margin_ranking", RANKED, {}),
+    ("margin_ranking", RANKED, {"margin": 0.5}),
+    ("hinge_embedding", SIGNED, {}),
+    ("hinge_embedding", SIGNED, {"margin": 0.5}),
+    ("cosine_embedding", TWO, {}),
+    ("cosine_embedding", TWO, {"margin": -0.25}),
+    ("cosine_embedding", ANGLES, {}),
+    ("triplet_margin", THREE, {}),
+    ("triplet_margin", THREE, {"margin": 0.5, "p": 3, "eps": 0.25, "swap": 1}),
+    ("triplet_margin", CORNERS, {}),
+    ("triplet_margin", CORNERS, {"eps": 0.0}),
+    ("triplet_margin", CORNERS, {"eps": 0.0, "swap": 1, "margin": 0.5}),
+    ("triplet_margin", CORNERS, {"eps": 0.0, "p": 1}),
+    ("triplet_margin_with_distance", THREE, {}),
+    ("triplet_margin_with_distance", THREE, {"swap": 1, "margin": 3.0}),
+]
+SWITCHES = {"full", "swap"}
+# What PyTorch has no class for, as people write it.
+WRITTEN = {
+    "hinge": lambda x, t: F.relu(1 - t * x),
+    "squared_hinge": lambda x, t: F.relu(1 - t * x) ** 2,
+    "log_cosh": lambda x, t: torch.log(torch.cosh((x - t).clamp(-50, 50))) + F.relu((x - t).abs() - 50),
+    "charbonnier": lambda x, t, eps=1e-3: torch.sqrt((x - t) ** 2 + eps**2),
+    "quantile": lambda x, t, quantile=0.5: torch.maximum(quantile * (t - x), (quantile - 1) * (t - x)),
+}
+
+
+def focal(x, t, alpha=0.25, gamma=2.0):
+    """torchvision's."""
+    p, loss = torch.sigmoid(x), F.binary_cross_entropy_with_logits(x, t, reduction="none")
+    loss = loss * (1 - (p * t + (1 - p) * (1 - t))) ** gamma
+    return loss if alpha < 0 else (alpha * t + (1 - alpha) * (1 - t)) * loss
+
+
+def built(function, parameters, reduction="none"):
+    """PyTorch's own, from its dotted name; or what people write."""
+    if not function.counterpart:
+        written = {**WRITTEN, "focal": focal}[function.name]
+        return lambda *tensors: written(*tensors, **parameters)
+    dotted, _, literal = function.counterpart.partition("(")
+    cls = getattr(torch.nn, dotted.rpartition(".")[2])
+    fixed = eval(f"dict({literal}") if literal else {}
+    given = {name: bool(value) if name in SWITCHES else value for name, value in parameters.items()}
+    given = {
+        name: torch.tensor(value, dtype=torch.float64) if "weight" in name else value for name, value in given.items()
+    }
+    return cls(**fixed, **given, reduction=reduction)
+
+
+def tensors(function, inputs):
+    """The arguments as PyTorch takes them: encoded, and to be differentiated by where that is possible."""
+    given = []
+    for entry in function.inputs:
+        if entry.role == "parameter":
+            continue
+        array = torch.tensor(inputs[entry.name])
+        if entry.encoding == "class index":
+            given.append(array.argmax(-1))
+        elif entry.encoding == "class indices":
+            places = [row.nonzero()[:, 0].tolist() for row in array]
+            given.append(torch.tensor([each + [-1] * (array.shape[1] - len(each)) for each in places]))
+        else:
+            given.append(array.requires_grad_(entry.role == "prediction"))
+    return given
+
+
+def identify(case):
+    return f"{case[0]}-{','.join(map(str, case[2]))}"
+
+
+@pytest.mark.parametrize("case", CASES, ids=identify)
+def test_agrees_with_pytorch(case):
+    name, inputs, parameters = case
+    function = definitions.get(name)
+    given = tensors(function, inputs)
+    y = built(function, parameters)(*given)
+    y.backward(torch.ones_like(y))
+    moving = [entry.name for entry in function.inputs if entry.role == "prediction"]
+    answer = oracle.truth(function, {**inputs, **parameters}, moving)
+    np.testing.assert_allclose(answer.value.high, y.detach().numpy(), rtol=1e-11, atol=1e-12)
+    for variable, tensor in zip(moving, given, strict=False):
+        found = tensor if variable != "var" else given[2]
+        np.testing.assert_allclose(answer.gradients[variable].high, found.grad.numpy(), rtol=1e-11, atol=1e-12)
+
+
+def changed(function, expression, **fields):
+    """The same definition with another expression."""
+    return replace(function, expression=expression, gradient_overrides={}, kinks=(), limits=(), **fields)
+
+
+def test_every_loss_has_its_cases():
+    assert {name for name, _, _ in CASES} == set(definitions.names("loss")) - {"ctc"}
+
+
+@pytest.mark.parametrize(
+    ("function", "variant"),
+    [(each, variant) for each in definitions.every("loss") for variant in each.variants],
+    ids=lambda each: each.name,
+)
+def test_a_variant_departs_from_its_definition(function, variant):
+    other = changed(function, variant.expression, masked=None)
+    for name, inputs, parameters in CASES:
+        if name == function.name:
+            given = {**inputs, **parameters}
+            right, wrong = oracle.truth(function, given).value.high, oracle.truth(other, given).value.high
+            if not np.allclose(right, wrong, rtol=1e-6, equal_nan=True):
+                return
+    pytest.fail("the same at every point")
