@@ -22,6 +22,7 @@ from torchstone.definitions.core import (
     UpdateRule,
     Variant,
 )
+from torchstone.definitions.counterparts import Counterpart, for_counterpart
 from torchstone.definitions.registry import every, get, names
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "FREE",
     "VALUE",
     "Convention",
+    "Counterpart",
     "Definition",
     "Function",
     "Hyper",
@@ -41,6 +43,7 @@ __all__ = [
     "UpdateRule",
     "Variant",
     "every",
+    "for_counterpart",
     "get",
     "names",
 ]
