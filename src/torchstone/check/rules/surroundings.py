@@ -48,7 +48,7 @@ def global_state_touched(subject: Subject) -> Iterator[Finding]:
         )
 
 
-@rule("G006", "grad-mode", after=("G001", "G002"))
+@rule("G006", "grad-mode", after=("G001", "G002", "G004"))
 def grad_mode(subject: Subject) -> Iterator[Finding]:
     """A graph where a gradient is wanted, none under `no_grad`, and the same numbers in each mode.
 
