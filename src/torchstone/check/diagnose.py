@@ -39,6 +39,7 @@ class _Case:
     got: Floats
     right: Floats
     close: float
+    dtype: str
 
     @property
     def cotangent(self) -> Tensor | None:
@@ -90,7 +91,9 @@ def _case(subject: Subject, mismatch: Mismatch) -> _Case | None:
         return None
     dtype = str(found.dtype).removeprefix("torch.")
     got = np.asarray(found.double().numpy())
-    draft = _Case(subject, mismatch.tensors, mismatch.quantity, mismatch.options, got, got, _CLOSE.get(dtype, 1e-4))
+    draft = _Case(
+        subject, mismatch.tensors, mismatch.quantity, mismatch.options, got, got, _CLOSE.get(dtype, 1e-4), dtype
+    )
     right = draft.expected()
     return replace(draft, right=right) if right.shape == got.shape else None
 
@@ -219,6 +222,81 @@ def _variants(case: _Case) -> Iterator[Guess]:
             yield _plainly(case, other), f"this is {other.name}, not {definition.name}"
 
 
+def _as_it_stands(case: _Case) -> Iterator[Guess]:
+    """The formula in the subject's own dtype, operation by operation: with its overflows."""
+    definition = case.subject.definition
+    assert definition is not None
+    for variant in (None, *definition.variants):
+        form = definition if variant is None else replace(definition, expression=variant.expression)
+        said = "the formula as it stands" if variant is None else variant.name
+        for shifted in (False, True) if definition.is_vector else (False,):
+            found = _in_the_book(case, form, shifted)
+            if found is not None:
+                numbers, slip = found
+                more = " after the maximum is subtracted" if shifted else ""
+                yield numbers, f"it computes {said} in {case.dtype}{more}" + (f": {slip}" if slip else "")
+
+
+def _in_the_book(case: _Case, form: Function, shifted: bool) -> tuple[Floats, str] | None:
+    import torch
+
+    from torchstone.check.textbook import NoTextbookError, compute
+
+    dtype: torch.dtype = getattr(torch, case.dtype)
+    with torch.enable_grad():
+        try:
+            numbers, x = _book_numbers(case, form, dtype)
+            if shifted:
+                place = form.prediction.name
+                numbers = {**numbers, place: numbers[place] - numbers[place].amax(-1, keepdim=True)}
+            value, slip = compute(form, numbers)
+        except (NoTextbookError, KeyError, ValueError, RuntimeError):
+            return None
+        if case.subject.kind == "loss":
+            how = _reduction(case).get("reduction") or case.subject.trait("reduction")
+            value = value.mean() if how == "mean" else value.sum() if how == "sum" else value
+        elif form.is_vector:
+            value = value.reshape(x.movedim(case.subject.dim, -1).shape).movedim(-1, case.subject.dim)
+        if not case.wrt:
+            return value.detach().double().numpy(), slip
+        if not value.requires_grad or value.shape != (case.cotangent if case.cotangent is not None else value).shape:
+            return None
+        seed = torch.ones_like(value) if case.cotangent is None else case.cotangent.to(dtype)
+        (gradient,) = torch.autograd.grad(value, x, seed)
+    return gradient.double().numpy(), slip or "the gradient of a step in between is 0 times infinity"
+
+
+def _book_numbers(case: _Case, form: Function, dtype: Any) -> tuple[dict[str, Tensor], Tensor]:
+    """The case's tensors by the definition's names, rows along the last dimension; and the one to differentiate by."""
+    import torch
+
+    numbers: dict[str, Tensor] = {}
+    leaf = case.tensors[case.subject.x].to(dtype).clone().requires_grad_()
+    size = leaf.shape[case.subject.dim] if form.is_vector else 0
+    for entry in case.subject.inputs:
+        mine = form.by_name.get(entry.symbol)
+        if mine is None or entry.name not in case.tensors:
+            continue
+        tensor = leaf if entry.name == case.subject.x else case.tensors[entry.name]
+        if mine.encoding == "class index":
+            tensor = torch.nn.functional.one_hot(tensor.reshape(-1), size)
+        elif mine.is_vector:
+            tensor = tensor.movedim(case.subject.dim, -1).reshape(-1, size)
+        elif form.is_vector:
+            tensor = tensor.reshape(-1)
+        numbers[mine.name] = tensor.to(dtype)
+    for parameter in form.parameters:
+        value = case.subject.parameters.get(parameter.name, parameter.default)
+        numbers.setdefault(parameter.name, torch.tensor(float(value), dtype=dtype))
+    return numbers, leaf
+
+
+def _stopped(case: _Case) -> Iterator[Guess]:
+    """A gradient that is right, but for places at which it is 0."""
+    if case.wrt and (case.got == 0).any() and (case.got != 0).any():
+        yield np.where(case.got == 0, 0.0, case.right), "a clamp (or a max) stops the gradient there"
+
+
 def _alike(one: Function, other: Function) -> bool:
     def inputs(function: Function) -> list[tuple[str, bool]]:
         return [(entry.role, entry.is_vector) for entry in function.inputs if entry.role != "parameter"]
@@ -274,6 +352,8 @@ SUSPECTS: tuple[Callable[[_Case], Iterator[Guess]], ...] = (
     _swapped,
     _defaults,
     _variants,
+    _as_it_stands,
+    _stopped,
     _factor,
     _offset,
 )
