@@ -71,7 +71,9 @@ def cause(subject: Subject, mismatch: Mismatch) -> str:
         case = _case(subject, mismatch)
         if case is None:
             return ""
-        for suspect in SUSPECTS:
+        # Where no number is left, only a formula that overflows in the same places tells anything.
+        suspects = SUSPECTS if np.isfinite(case.got).any() else (_as_it_stands,)
+        for suspect in suspects:
             for guess, meaning in suspect(case):
                 if _same(case.got, guess, case.close) and not _same(case.right, guess, case.close):
                     return meaning
