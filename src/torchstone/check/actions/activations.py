@@ -1,1 +1,98 @@
-"""What rules on activations ask of a subject."""
+"""What rules on activations ask of a subject: its own backward, its parameters, its in-place form."""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from torchstone.check.actions import action
+from torchstone.check.actions.call import configured, gradients_of, prepared, result_of
+from torchstone.check.held import Held, seeded, subject_code
+from torchstone.check.probe import Answer
+
+_GRADIENT = re.compile(r"(grad|upstream|d_?out|dout|dy|d_?y|dz|delta|dl|dvalues|cotangent|g$|gy$|out_grad)", re.I)
+_OUTPUT = re.compile(r"(y|out|output|outputs|result|a|activated|activation)$", re.I)
+_OWNERS = ("self", "this", "cls", "ctx")
+
+
+@action
+def explicit_backward(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Answer:
+    """What the subject's own `backward` returns after a forward, for each gradient that flows in.
+
+    The tensors "cotangent.0", "cotangent.1", ... are those gradients. Answer: "own.0", ... and, of autograd through the
+    forward, "autograd.0", ...; the facts "how" (the call, in words), "returned" (the type of what is no tensor),
+    "raised", and "takes": whether the gradient that flows in is asked for.
+    """
+    x = next(name for name in options["wrt"] if name in tensors)
+    seeds = [tensors[name] for name in sorted(tensors) if name.startswith("cotangent.")]
+    found: dict[str, Tensor] = {}
+    facts: dict[str, Any] = {"how": "", "returned": "", "takes": True, "raised": ""}
+    for number, seed in enumerate(seeds):
+        built = configured(held, options, tensors)
+        owner = getattr(built, "__self__", built)  # of a plain object, `forward` is what was built
+        inputs = prepared(held, options, tensors)
+        with seeded(0):
+            value = result_of(held, built, inputs)
+        (reference,) = gradients_of(value, [inputs[x]], seed.to(value.dtype).expand(value.shape))
+        given = {name: tensor.detach() for name, tensor in inputs.items()}
+        method, named, facts["how"], facts["takes"] = _planned(owner, given, value.detach(), seed)
+        try:
+            with subject_code("backward"):
+                returned = method(*named)
+        except Exception as error:
+            cause = error.__cause__ or error
+            facts["raised"] = f"{type(cause).__name__}: {cause!s:.200}"
+            break
+        first = returned[0] if isinstance(returned, (tuple, list)) and returned else returned
+        if not isinstance(first, Tensor):
+            facts["returned"] = type(first).__name__
+            break
+        found[f"own.{number}"] = first.detach()
+        if reference is not None:
+            found[f"autograd.{number}"] = reference.detach()
+    return Answer(facts, found)
+
+
+def _planned(
+    owner: Any, inputs: Mapping[str, Tensor], value: Tensor, seed: Tensor
+) -> tuple[Callable[..., Any], list[Tensor], str, bool]:
+    """How to call it: the function, its arguments, the call in words, and whether it takes what flows in.
+
+    A parameter is known by its name; one that is not takes what is left, the inputs first.
+    """
+    cls = type(owner)
+    static = inspect.getattr_static(cls, "backward")
+    function = static.__func__ if isinstance(static, (staticmethod, classmethod)) else static
+    entries = [
+        entry
+        for entry in inspect.signature(function).parameters.values()
+        if entry.kind in (entry.POSITIONAL_ONLY, entry.POSITIONAL_OR_KEYWORD)
+    ]
+    bound = bool(entries) and entries[0].name in _OWNERS and not isinstance(static, staticmethod)
+    names = [entry.name for entry in entries if entry.default is entry.empty or _GRADIENT.match(entry.name)]
+    names = names[1:] if bound else names
+    known: dict[str, Tensor] = {}
+    left = list(inputs)
+    for name in names:
+        if _GRADIENT.match(name):
+            known[name] = seed
+        elif name in inputs:
+            known[name] = inputs[name]
+            left.remove(name)
+        elif _OUTPUT.match(name) and len(names) > len(inputs):
+            known[name] = value
+    takes = any(_GRADIENT.match(name) for name in names)
+    for name in names:
+        if name in known:
+            continue
+        # One parameter of an unknown name is the gradient that flows in: what autograd passes.
+        if not takes and (len(names) == 1 or not left):
+            known[name], takes = seed, True
+        else:
+            known[name] = inputs[left.pop(0)] if left else value
+    style = "" if bound else f"{cls.__name__}." if not isinstance(static, staticmethod) else "a staticmethod, "
+    words = f"{style}backward({', '.join(names)})" + (", called on the class" if style.endswith(".") else "")
+    method = getattr(owner, "backward") if bound or isinstance(static, staticmethod) else getattr(cls, "backward")  # noqa: B009
+    return method, [known[name] for name in names], words, takes

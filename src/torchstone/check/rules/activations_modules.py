@@ -1,1 +1,131 @@
-"""Rules on activations."""
+"""Rules on what a module has beside its forward: a backward of its own, parameters, an in-place form."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from torchstone.check.pointwise import shown
+from torchstone.check.probe import Answer
+from torchstone.check.result import Finding
+from torchstone.check.rule import NotApplicable, rule
+from torchstone.check.subject import Subject, granted
+
+_CLOSE = 1e-6
+_UNCALLED = "autograd never calls this method: training uses the gradient of the forward"
+
+
+@rule("A111", "explicit-backward", kinds=("loss", "activation"))
+def explicit_backward(subject: Subject) -> Iterator[Finding]:
+    """A `backward` method of a module gives the gradient at the last input, times what flows in.
+
+    Why: it is written to show the derivative, or is called by hand in a training loop; autograd never calls it, so no
+    training shows that it is wrong. Usual slips: the input is not looked at, the gradient that flows in is forgotten,
+    clipped, or squared.
+    How: after a forward on ordinary float64 numbers, it is called with ones, with negative, doubled, mixed and zero
+    gradients, and compared with the definition's gradient, or with autograd's through the forward where no definition
+    is known. It may be `backward(self, grad_output)`, `backward(grad_output)` without self (called on the class), take
+    the input beside the gradient in either order, be static, or take nothing at all (then the gradient for ones).
+    False alarms: a method of that name that does something else, such as starting autograd. Ignore the rule there.
+    Instead: keep what the derivative needs in forward, return `grad_output * derivative`; or write a
+    `torch.autograd.Function`, whose backward autograd does call.
+    """
+    if not subject.description.has_backward:
+        raise NotApplicable("it has no backward method of its own")
+    if subject.trait("stochastic"):
+        raise NotApplicable("the subject draws random numbers")
+    tensors = subject.sample()
+    value = subject.must(tensors).tensors["value"]
+    seeds = _seeds(value)
+    given = {**tensors, **{f"cotangent.{number}": seed for number, (_, seed) in enumerate(seeds)}}
+    answer = granted(subject.ask("explicit_backward", given, {"wrt": [subject.x]}))
+    how = f"its own {answer.facts['how']}"
+    problem = _no_answer(answer)
+    if problem is not None:
+        yield problem
+        return
+    for number, (words, seed) in enumerate(seeds):
+        if not answer.facts["takes"] and number:
+            return
+        right = _right(subject, tensors, answer, number, seed)
+        got = answer.tensors[f"own.{number}"].double()
+        text = f"{how} with {words} as the gradient that flows in" if answer.facts["takes"] else how
+        shown_at = {**{name: tensor.tolist() for name, tensor in tensors.items()}, "grad_output": seed.tolist()}
+        if right is None:
+            raise NotApplicable("neither a definition nor autograd says what its backward should give")
+        if got.shape != right.shape:
+            shapes = f"shape {list(got.shape)}, expected {list(right.shape)}"
+            yield Finding(f"{text} gives {shapes}; {_UNCALLED}", shown_at, list(right.shape), list(got.shape))
+            return
+        off = ((got - right).abs() > _CLOSE * (1 + right.abs())) | got.isnan()
+        if off.any():
+            place = tuple(off.nonzero()[0].tolist()) if off.dim() else ()
+            at = f"{subject.x} = {shown(float(tensors[subject.x][place]))}"
+            yield Finding(
+                f"{text} gives {shown(float(got[place]))} at {at}, expected {shown(float(right[place]))}; {_UNCALLED}",
+                shown_at,
+                float(right[place]),
+                float(got[place]),
+                cause=_habit(answer, [_right(subject, tensors, answer, n, g) for n, (_, g) in enumerate(seeds)], seeds),
+            )
+            return
+
+
+def _seeds(value: Tensor) -> list[tuple[str, Tensor]]:
+    """What flows in, in words and numbers: a backward has to be linear in it."""
+    ones = torch.ones_like(value)
+    ramp = torch.linspace(-2, 3, max(value.numel(), 2), dtype=value.dtype)[: value.numel()].reshape(value.shape)
+    return [
+        ("ones", ones),
+        ("-1", -ones),
+        ("2", 2 * ones),
+        ("numbers from -2 to 3", ramp if value.numel() > 1 else 0.7 * ones),
+        ("zeros", 0 * ones),
+    ]
+
+
+def _no_answer(answer: Answer) -> Finding | None:
+    how, raised, returned = (str(answer.facts[name]) for name in ("how", "raised", "returned"))
+    if raised.startswith("NotImplementedError") or returned == "NoneType":
+        what = "raises NotImplementedError" if raised else "returns None"
+        return Finding(f"its own {how} is not implemented: it {what}", severity="note")
+    if raised:
+        return Finding(f"its own {how} raises {raised} after a forward; {_UNCALLED}", severity="warning")
+    if returned:
+        return Finding(f"its own {how} returns {returned}, expected a tensor; {_UNCALLED}")
+    return None
+
+
+def _right(subject: Subject, tensors: Mapping[str, Tensor], answer: Answer, number: int, seed: Tensor) -> Tensor | None:
+    """The gradient that it should give: the definition's where there is one, else autograd's through the forward."""
+    if subject.definition is not None:
+        if subject.kind == "activation":
+            truth = subject.expected(tensors, wrt=[subject.x], cotangent=seed)
+            return torch.from_numpy(truth.gradients[subject.x].high.copy())
+        if seed.numel() == 1:
+            truth = subject.expected(tensors, wrt=[subject.x])
+            return torch.from_numpy(truth.gradients[subject.x].high.copy()) * seed.reshape(())
+    found = answer.tensors.get(f"autograd.{number}")
+    return None if found is None else found.double()
+
+
+def _habit(answer: Answer, rights: Sequence[Tensor | None], seeds: Sequence[tuple[str, Tensor]]) -> str:
+    """What it does with the gradients that flow in, where that is recognised."""
+    known = [(answer.tensors[f"own.{n}"].double(), right) for n, right in enumerate(rights) if right is not None]
+    if len(known) < len(seeds) or any(got.shape != right.shape for got, right in known):
+        return ""
+    got, right = (torch.stack(each) for each in zip(*known, strict=True))
+    if any(seed.shape != got.shape[1:] and seed.numel() != 1 for _, seed in seeds):
+        return ""
+    g = torch.stack([seed.double().expand(got.shape[1:]) for _, seed in seeds])
+    slope = right[0].expand_as(got)
+    habits = {
+        "it is 0": torch.zeros_like(g),
+        "it passes on the gradient that flows in, and never looks at the input": g,
+        "it clips the gradient that flows in at 1, and never looks at the input": g.clamp(max=1),
+        "its sign is wrong": -right,
+        "the gradient that flows in is forgotten": slope,
+        "the gradient that flows in is squared": slope * g**2,
+        "the absolute value of the gradient that flows in is used": slope * g.abs(),
+    }
+    return next((words for words, guess in habits.items() if torch.allclose(got, guess, rtol=1e-6, atol=1e-9)), "")
