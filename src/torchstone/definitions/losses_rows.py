@@ -60,6 +60,11 @@ _ENTROPY_VARIANTS = (
     ),
     Variant("negated", -_ENTROPY, "the minus sign is missing"),
     Variant("softmax twice", _TWICE, "a softmax before it"),
+    # The same function, and another one in floating point: the softmax underflows.
+    Variant(
+        "the logarithm of a softmax",
+        -_over_classes(weights[c] * _SMOOTHED * sp.log(sp.exp(row[c]) / sp.Sum(sp.exp(row[j]), (j, 0, C - 1)))),
+    ),
 )
 CROSS_ENTROPY = Function(
     name="cross_entropy",
