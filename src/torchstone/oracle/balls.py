@@ -77,6 +77,14 @@ def _largest(*values: Any) -> arb:
     return largest
 
 
+def _power(base: Any, exponent: int) -> arb:
+    """A whole power, by multiplication: python-flint's own of a ball around zero is not a number."""
+    result = arb(1)
+    for digit in f"{abs(exponent):b}":
+        result = result * result * (base if digit == "1" else 1)
+    return result if exponent >= 0 else 1 / result
+
+
 _RELATIONS = {"<": "< 0", "<=": "<= 0", ">": "> 0", ">=": ">= 0", "==": "== 0", "!=": "!= 0"}
 _METHODS = ("exp", "log", "erf", "erfc", "sinh", "cosh", "tanh", "sin", "cos", "tan", "atan", "asinh", "acosh", "atanh")
 
@@ -108,6 +116,8 @@ class _BallPrinter(PythonCodePrinter):
             return f"{base}.sqrt()"
         if expr.exp == -sp.Rational(1, 2):
             return f"{base}.rsqrt()"
+        if expr.exp.is_Integer:
+            return f"power({base}, {expr.exp})"
         return f"({base} ** ({self._print(expr.exp)}))"
 
     def _print_Relational(self, expr: Any) -> str:
@@ -137,7 +147,7 @@ class _BallPrinter(PythonCodePrinter):
 for _name in _METHODS:
     setattr(_BallPrinter, f"_print_{_name}", _BallPrinter._print_Function)
 
-_NAMESPACE = {"arb": arb, "fmpq": fmpq, "sign": _sign, "side": _side, "largest": _largest}
+_NAMESPACE = {"arb": arb, "fmpq": fmpq, "sign": _sign, "side": _side, "largest": _largest, "power": _power}
 Compiled = Callable[..., Sequence[Any]]
 
 
@@ -204,8 +214,10 @@ def evaluate(
 
 def to_double_double(ball: Any) -> tuple[float, float]:
     """The middle of a ball as the nearest float64 and what that leaves over."""
-    if not isinstance(ball, arb):
-        return float(ball), 0.0
+    if not isinstance(ball, arb):  # a constant
+        before, ctx.prec = ctx.prec, 2 * RELATIVE_BITS
+        ball = arb(ball)
+        ctx.prec = before
     if not ball.is_finite():
         if ball.is_nan() or not ball.is_exact():
             return float("nan"), 0.0
