@@ -71,14 +71,37 @@ def cause(subject: Subject, mismatch: Mismatch) -> str:
         case = _case(subject, mismatch)
         if case is None:
             return ""
-        # Where no number is left, only a formula that overflows in the same places tells anything.
-        suspects = SUSPECTS if np.isfinite(case.got).any() else (_as_it_stands,)
-        for suspect in suspects:
-            for guess, meaning in suspect(case):
-                if _same(case.got, guess, case.close) and not _same(case.right, guess, case.close):
-                    return meaning
+        if not np.isfinite(case.got).any():
+            return _overflowing(case)
+        guesses = (guess for suspect in SUSPECTS for guess in suspect(case))
+        return next((meaning for numbers, meaning in guesses if _fits(case, numbers)), "")
     except (NotApplicable, Ended, Fault):
         return ""
+
+
+def _fits(case: _Case, guess: Any) -> bool:
+    """Whether a guess gives the subject's numbers, and not the right ones."""
+    return _same(case.got, guess, case.close) and not _same(case.right, guess, case.close)
+
+
+_LADDER = (1.0, 0.7, 0.5, 0.3)
+
+
+def _overflowing(case: _Case) -> str:
+    """The form of the formula that overflows where the subject does, and where it does not, does not.
+
+    Many forms give no number at one point; the same point on a smaller scale tells them apart.
+    """
+    rungs = [case]
+    for scale in _LADDER[1:]:
+        smaller = {**case.tensors, case.subject.x: case.tensors[case.subject.x] * scale}
+        rungs.append(_case(case.subject, Mismatch(smaller, case.quantity, options=case.options)) or case)
+    ladders = zip(*(_as_it_stands(rung) for rung in rungs), strict=False)
+    for guesses in ladders:
+        if _fits(case, guesses[0][0]) and all(
+            _same(rung.got, guess[0], rung.close) for rung, guess in zip(rungs, guesses, strict=True)
+        ):
+            return guesses[0][1]
     return ""
 
 
@@ -228,12 +251,14 @@ def _as_it_stands(case: _Case) -> Iterator[Guess]:
     """The formula in the subject's own dtype, operation by operation: with its overflows."""
     definition = case.subject.definition
     assert definition is not None
-    for variant in (None, *definition.variants):
+    for variant in (None, *definition.forms):
         form = definition if variant is None else replace(definition, expression=variant.expression)
         said = "the formula as it stands" if variant is None else variant.name
         for shifted in (False, True) if definition.is_vector else (False,):
             found = _in_the_book(case, form, shifted)
-            if found is not None:
+            if found is None:
+                yield np.nan, ""
+            else:
                 numbers, slip = found
                 more = " after the maximum is subtracted" if shifted else ""
                 yield numbers, f"it computes {said} in {case.dtype}{more}" + (f": {slip}" if slip else "")

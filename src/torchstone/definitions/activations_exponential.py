@@ -138,6 +138,7 @@ SIGMOID = Function(
     ),
     references=(Reference("D. R. Cox, The Regression Analysis of Binary Sequences, JRSS B 20 (1958)"),),
     aliases=("logistic", "expit"),
+    forms=(Variant("exp(x)/(1 + exp(x))", sp.exp(x) / (1 + sp.exp(x))),),
 )
 
 LOG_SIGMOID = Function(
@@ -180,6 +181,7 @@ TANH = Function(
         Variant("derivative", 1 - _TANH**2, "1 - tanh²"),
     ),
     aliases=("hyperbolic_tangent",),
+    forms=(Variant("the quotient in exp(2x)", (sp.exp(2 * x) - 1) / (sp.exp(2 * x) + 1)),),
 )
 
 _SOFTPLUS = sp.log(1 + sp.exp(beta * x)) / beta

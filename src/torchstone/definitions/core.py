@@ -154,6 +154,7 @@ class Function:
     gradient_overrides: Mapping[str, sp.Expr] = field(default_factory=dict)  # input: a derivative by convention
     conventions: tuple[Convention, ...] = ()
     variants: tuple[Variant, ...] = ()
+    forms: tuple[Variant, ...] = ()  # the same function as people also write it: floating point tells them apart
     references: tuple[Reference, ...] = ()
     aliases: tuple[str, ...] = ()
     derivable: bool = True  # whether `torchstone.derive` can write down how its gradient comes about

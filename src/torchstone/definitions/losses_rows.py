@@ -46,6 +46,12 @@ _TWICE = _over_classes(
     * _SMOOTHED
     * (sp.log(sp.Sum(sp.exp(sp.exp(row[j] - _LOG_SUM)), (j, 0, C - 1))) - sp.exp(row[c] - _LOG_SUM))
 )
+_ENTROPY_FORMS = (
+    Variant(
+        "the logarithm of a softmax",
+        -_over_classes(weights[c] * _SMOOTHED * sp.log(sp.exp(row[c]) / sp.Sum(sp.exp(row[j]), (j, 0, C - 1)))),
+    ),
+)
 _ENTROPY_VARIANTS = (
     Variant("of log-probabilities", -_over_classes(weights[c] * _SMOOTHED * row[c]), "log-softmax is missing"),
     Variant(
@@ -60,11 +66,6 @@ _ENTROPY_VARIANTS = (
     ),
     Variant("negated", -_ENTROPY, "the minus sign is missing"),
     Variant("softmax twice", _TWICE, "a softmax before it"),
-    # The same function, and another one in floating point: the softmax underflows.
-    Variant(
-        "the logarithm of a softmax",
-        -_over_classes(weights[c] * _SMOOTHED * sp.log(sp.exp(row[c]) / sp.Sum(sp.exp(row[j]), (j, 0, C - 1)))),
-    ),
 )
 CROSS_ENTROPY = Function(
     name="cross_entropy",
@@ -84,6 +85,7 @@ CROSS_ENTROPY = Function(
     mean_denominator=_over_classes(weights[c] * target[c]),
     conventions=(_WEIGHTED_MEAN, _IGNORED, _NOTHING),
     variants=_ENTROPY_VARIANTS,
+    forms=_ENTROPY_FORMS,
     references=(
         Reference(
             "C. Szegedy et al., Rethinking the Inception Architecture for Computer Vision, CVPR 2016", "section 7"
