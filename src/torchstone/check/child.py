@@ -6,39 +6,41 @@ in some milliseconds. Where there is no fork, one process is all three. Each tal
 its own; messages are JSON and safetensors, and nothing is unpickled.
 """
 
+import contextlib
 import os
 import sys
+import traceback
+from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Client, Connection
 from typing import Any
 
-ADDRESS, KEY = "TORCHSTONE_ADDRESS", "TORCHSTONE_KEY"
-CAN_FORK = sys.platform == "linux"
+ADDRESS, KEY, FORKS = "TORCHSTONE_ADDRESS", "TORCHSTONE_KEY", "TORCHSTONE_FORKS"
+CAN_FORK = sys.platform == "linux"  # macOS has fork, but its libraries do not survive it
+
+_settings: dict[str, str] = {}
+
+Work = Callable[[dict[str, Any]], None]
 
 
 def main() -> None:
     """Connect, and do what the checker says."""
     import numpy.random  # noqa: F401 (all that is needed is imported once, here)
     import safetensors.torch  # noqa: F401
-    import torch
+    import torch.fx.experimental.symbolic_shapes  # what autograd imports when it is first used
 
-    from torchstone.check import actions, held, target  # noqa: F401
+    from torchstone.check import actions, describe, target  # noqa: F401
 
+    # The target's code shall not find them.
+    _settings.update({name: os.environ.pop(name) for name in (ADDRESS, KEY, FORKS)})
     # One thread: a process that has started more of them cannot be forked safely.
     torch.set_num_threads(1)
     actions.load()
-    connection = _connect("first")
-    while True:
-        message = _receive(connection)
-        if message is None:
-            _leave()
-        elif message["do"] == "load":
-            _next_generation(connection, lambda told=message: _load(told))
-        elif message["do"] == "status":
-            _send(connection, {"status": _status(message["pid"])})
+    _lead(_connect("first"), _load)
 
 
 def _connect(role: str) -> "Connection[Any, Any]":
-    made = Client(os.environ[ADDRESS], authkey=bytes.fromhex(os.environ[KEY]))
+    made = Client(_settings[ADDRESS], authkey=bytes.fromhex(_settings[KEY]))
     _send(made, {"role": role, "pid": os.getpid()})
     return made
 
@@ -49,104 +51,129 @@ def _send(connection: "Connection[Any, Any]", content: dict[str, Any]) -> None:
     connection.send_bytes(pack(content, {}))
 
 
-def _receive(connection: "Connection[Any, Any]") -> dict[str, Any] | None:
+def _receive(connection: "Connection[Any, Any]") -> tuple[dict[str, Any], dict[str, Any]] | None:
     """The next message; None where the checker has gone."""
     from torchstone.check.probe import unpack
 
     try:
-        return unpack(connection.recv_bytes())[0]
+        return unpack(connection.recv_bytes())
     except (EOFError, OSError):
         return None
 
 
-def _leave() -> None:
-    sys.stdout.flush()
-    os._exit(0)  # what the subject left to be done at exit is not waited for
+def _lead(connection: "Connection[Any, Any]", work: Work) -> None:
+    """Have every piece of work done by a process of its own, and tell how one ended."""
+    while (message := _receive(connection)) is not None:
+        content, _ = message
+        if content["do"] == "status":
+            _send(connection, {"status": _status(content["pid"])})
+        else:
+            _next_generation(connection, partial(work, content))
+    _leave()
 
 
-def _next_generation(connection: "Connection[Any, Any]", work: Any) -> None:
+def _next_generation(connection: "Connection[Any, Any]", work: Callable[[], None]) -> None:
     """Do the work in a fork, or here where there is none."""
-    if CAN_FORK and os.fork():
-        return
-    if CAN_FORK:
+    if _settings[FORKS]:
+        if os.fork():
+            return
         connection.close()
         os.setpgid(0, 0)  # so that it can be ended with the processes it starts
     work()
     _leave()
 
 
+def _leave() -> None:
+    with contextlib.suppress(Exception):  # the target may have closed it, or put its own in its place
+        sys.stdout.flush()
+    os._exit(0)  # what the target left to be done at exit is not waited for
+
+
 def _status(pid: int) -> int | None:
     """How a child of ours ended: its exit status, or minus a signal."""
     try:
         _, status = os.waitpid(pid, 0)
-    except (ChildProcessError, AttributeError):
+    except OSError:
         return None
     return os.waitstatus_to_exitcode(status)
 
 
-def _load(message: dict[str, Any]) -> None:
+def _load(order: dict[str, Any]) -> None:
     """Run the target's code, tell what is in it, and hand out subjects."""
     from torchstone.check import held, target
-    from torchstone.check.describe import describe
     from torchstone.check.limits import limit
 
     connection = _connect("loader")
     limit()
     sys.dont_write_bytecode = True
-    wanted = target.Target(message["where"], message["name"])
+    wanted = target.Target(order["where"], order["name"])
     sys.path.insert(0, target.neighbours(wanted))
     try:
         with held.subject_code("load"):
-            loaded = target.load(wanted, message["skip"], lambda cell: _send(connection, {"cell": cell}))
+            loaded = target.load(wanted, order["skip"], lambda step: _send(connection, {"at": step}))
+        things = {key: each.thing for key, each in target.by_target(loaded.found).items()}
+        _send(connection, _contents(connection, loaded, order))
     except held.SubjectError as error:
         missing = isinstance(error.original, target.MissingError)
         _send(connection, {"missing": str(error.original)} if missing else {"error": str(error)})
-        return
-    found = target.by_target(loaded.found)
-    kwargs = message["kwargs"]
-    listed = [
-        {
-            "target": key,
-            "cell": each.cell,
-            "description": describe(each.thing, kwargs).to_json(),
-            **_extras(each.thing),
-        }
-        for key, each in found.items()
-    ]
-    _send(connection, {"found": listed, "remarks": loaded.remarks})
-    while (told := _receive(connection)) is not None:
-        if told["do"] == "status":
-            _send(connection, {"status": _status(told["pid"])})
-        else:
-            thing = found[told["target"]].thing
-            _next_generation(connection, lambda thing=thing, told=told: _serve(thing, told["spec"]))
+    except Exception:
+        _send(connection, {"fault": traceback.format_exc(limit=-4)})
+    else:
+        _lead(connection, lambda told: _serve(things[told["target"]], told["spec"]))
 
 
-def _extras(thing: Any) -> dict[str, Any]:
-    """What is known of a thing beside its description: the traits that its author declared, and its module."""
+def _contents(connection: "Connection[Any, Any]", loaded: Any, order: dict[str, Any]) -> dict[str, Any]:
+    """What was found, described. Building a thing runs its code: the checker is told which it is."""
+    from torchstone.check import target
+    from torchstone.check.describe import describe
+
+    listed, passed = [], {}
+    for key, each in target.by_target(loaded.found).items():
+        if key in order["skip"]:
+            continue
+        if not order["name"] and (why := target.passed_over(each.thing)):
+            passed[each.name] = why
+            continue
+        _send(connection, {"at": key})
+        description = describe(each.thing, order["kwargs"]).to_json()
+        traits, line = _declared(each.thing), target.line_of(each.thing)
+        listed.append({"target": key, "description": description, "traits": traits, "cell": each.cell, "line": line})
+    return {"found": listed, "passed": passed, "remarks": loaded.remarks}
+
+
+def _declared(thing: Any) -> dict[str, Any]:
+    """The traits that the author declared."""
     from torchstone.check.traits import ATTRIBUTE
 
     declared = getattr(thing, ATTRIBUTE, {})
-    return {"traits": dict(declared) if isinstance(declared, dict) else {}}
+    return dict(declared) if isinstance(declared, dict) else {}
 
 
 def _serve(thing: Any, spec: dict[str, Any]) -> None:
     """Answer the probes of one subject."""
+    import torch
+
     from torchstone.check import held
     from torchstone.check.actions import perform
-    from torchstone.check.probe import Probe, pack, unpack
+    from torchstone.check.probe import Answer, Probe, pack
     from torchstone.check.spec import Spec
 
+    torch.set_num_threads(1)  # the target may have asked for more: their threads did not survive the fork
     connection = _connect("worker")
     subject = held.Held(thing, Spec.from_json(spec))
-    while True:
-        try:
-            content, tensors = unpack(connection.recv_bytes())
-        except (EOFError, OSError):
-            return
+
+    def packed(answer: Answer) -> bytes:
+        keys = ("failure", "error", "during")
+        return pack({"facts": dict(answer.facts), **{key: getattr(answer, key) for key in keys}}, answer.tensors)
+
+    while (message := _receive(connection)) is not None:
+        (content, tensors) = message
         answer = perform(subject, Probe(content["action"], content["options"], tensors))
-        facts = {"facts": dict(answer.facts), "failure": answer.failure, "error": answer.error, "during": answer.during}
-        connection.send_bytes(pack(facts, answer.tensors))
+        try:
+            reply = packed(answer)
+        except Exception:
+            reply = packed(Answer(failure="fault", error=traceback.format_exc(limit=-4), during=content["action"]))
+        connection.send_bytes(reply)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from typing import Any
 
 import torch
 
+from torchstone.check.held import required
+
 FILES = (".py", ".ipynb")
 
 
@@ -82,15 +84,15 @@ def _dotted(text: str) -> bool:
     return bool(text) and all(part.isidentifier() for part in text.split("."))
 
 
-def load(target: Target, skip: Collection[int] = (), on_cell: Callable[[int], None] | None = None) -> Loaded:
-    """The things that a target names, its code run. Cells of a notebook in `skip` are left out.
+def load(target: Target, skip: Collection[str] = (), on_step: Callable[[str], None] = lambda step: None) -> Loaded:
+    """The things that a target names, its code run. Cells of a notebook that are in `skip` ("cell 3") are left out.
 
     Raises `MissingError` where there is nothing of that name; whatever the target's own code raises, of a file or
     module.
     """
     loaded = Loaded()
     if target.is_notebook:
-        _run_cells(Path(target.where), skip, on_cell or (lambda cell: None), loaded)
+        _run_cells(Path(target.where), skip, on_step, loaded)
     else:
         module = _from_file(Path(target.where)) if target.is_file else _from_path(target.where)
         if target.name:
@@ -196,19 +198,20 @@ def _indent(line: str) -> str:
     return line[: len(line) - len(line.lstrip())]
 
 
-def _run_cells(path: Path, skip: Collection[int], on_cell: Callable[[int], None], loaded: Loaded) -> None:
+def _run_cells(path: Path, skip: Collection[str], on_step: Callable[[str], None], loaded: Loaded) -> None:
     module = ModuleType(_module_name(path))
     module.__file__ = str(path)
     sys.modules[module.__name__] = module
     space = vars(module)
     for cell in code_cells(path):
-        if cell.number in skip:
+        step = f"cell {cell.number}"
+        if step in skip:
             continue
-        on_cell(cell.number)
+        on_step(step)
         before = dict(space)
         remark = _run_cell(path, cell, space)
         if remark:
-            loaded.remarks.append(f"cell {cell.number} {remark}")
+            loaded.remarks.append(f"{step} {remark}")
         for name, thing in list(space.items()):
             if before.get(name) is not thing and _is_own(thing, module.__name__):
                 loaded.found.append(Found(f"{path}:{name}", name, thing, cell.number))
@@ -229,6 +232,29 @@ def _run_cell(path: Path, cell: Cell, space: dict[str, Any]) -> str:
         text = " ".join(str(error).split())[:120]
         return f"raises {type(error).__name__}" + (f": {text}" if text else "")
     return ""
+
+
+def passed_over(thing: Any) -> str:
+    """Why a thing is left alone where nobody named it: "optimizer", "other", or nothing.
+
+    A function that can be called without arguments may be a whole program: only who names it has it run.
+    """
+    if isinstance(thing, type):
+        is_called = _defines(thing, "forward") or _defines(thing, "__call__")
+        return "" if is_called else "optimizer" if _defines(thing, "step") else "other"
+    return "other" if inspect.isroutine(thing) and not required(thing) else ""
+
+
+def _defines(thing: type, name: str) -> bool:
+    return any(name in vars(owner) for owner in thing.__mro__)
+
+
+def line_of(thing: Any) -> int | None:
+    """The line of its file at which a thing's code begins, where that can be told."""
+    try:
+        return inspect.getsourcelines(thing if isinstance(thing, type) or inspect.isroutine(thing) else type(thing))[1]
+    except (OSError, TypeError):
+        return None
 
 
 def neighbours(target: Target) -> str:
