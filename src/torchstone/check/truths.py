@@ -1,6 +1,6 @@
 """Whether a loss is right: its answer against the definition, under any convention that is as right as another."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -27,11 +27,18 @@ def reducing(subject: Subject, reduction: str) -> dict[str, Any]:
     return subject.reduced(reduction) if subject.has_reduction else {}
 
 
-def truths(subject: Subject, tensors: Mapping[str, Tensor], reduction: str | None = None) -> Iterator[Expected]:
+def finest(subject: Subject) -> str:
+    """The reduction that tells most: "none" where it can be chosen."""
+    return "none" if subject.has_reduction else str(subject.trait("reduction"))
+
+
+def truths(
+    subject: Subject, tensors: Mapping[str, Tensor], reduction: str | None = None, wrt: Sequence[str] = ()
+) -> Iterator[Expected]:
     """What is right, under each convention."""
     assert subject.definition is not None
     for function in readings(subject.definition):
-        yield subject.expected(tensors, reduction=reduction, definition=function)
+        yield subject.expected(tensors, reduction=reduction, wrt=wrt, definition=function)
 
 
 def off_value(
@@ -77,10 +84,11 @@ def needs_two_inputs(subject: Subject) -> None:
 
 def spoken(tensors: Mapping[str, Tensor]) -> str:
     """Inputs in a sentence: "x = 0, t = 1"."""
-    return ", ".join(f"{name} = {_said(tensor)}" for name, tensor in tensors.items())
+    return ", ".join(f"{name} = {listed(tensor)}" for name, tensor in tensors.items())
 
 
-def _said(tensor: Tensor) -> str:
+def listed(tensor: Tensor) -> str:
+    """A tensor's numbers in a sentence."""
     if tensor.numel() == 1:
         return number(float(tensor))
     if tensor.numel() > 12:

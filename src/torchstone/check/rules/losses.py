@@ -111,7 +111,7 @@ def _like(subject: Subject, build: Mapping[str, Any]) -> Judge:
     asked = ["value"] + ([f"grad.{name}" for name in subject.predictions] if subject.definition is None else [])
 
     def judge(tensors: Mapping[str, Tensor]) -> Mismatch | None:
-        options = {"build": dict(build), "wrt": list(subject.predictions)}
+        options: dict[str, Any] = {"build": dict(build), "wrt": list(subject.predictions)}
         ours, theirs = subject.call(tensors, **options), subject.ask_peer(tensors, **options)
         if not (ours.ok and theirs.ok):
             return None
@@ -221,9 +221,11 @@ def _gradients(
     given: Mapping[str, Any], values: Mapping[str, Tensor], wrt: list[str], shown: Mapping[str, Any]
 ) -> Iterator[Finding]:
     """The gradients of the mean and of the sum are as their values are."""
-    if not {"mean", "sum"} <= set(given) or float(values["sum"]) == 0:
+    if not {"mean", "sum"} <= set(given):
         return
     share = values["mean"].reshape(()) / values["sum"].reshape(())
+    if not bool(share.isfinite()) or float(share) == 0:
+        return
     for name in wrt:
         mean, total = (given[each].tensors.get(f"grad.{name}") for each in ("mean", "sum"))
         if mean is not None and total is not None and not is_close(mean, total * share):
