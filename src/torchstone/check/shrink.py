@@ -161,7 +161,9 @@ def _simpler(value: float) -> list[float]:
     """Simpler numbers than a number, the simplest first."""
     if not math.isfinite(value) or value in _SIMPLE:
         return list(_SIMPLE[: _SIMPLE.index(value)]) if value in _SIMPLE else []
-    rounded = [float(round(value)), round(value * 2) / 2, float(f"{value:.1g}"), float(f"{value:.2g}")]
+    rounded = [float(f"{value:.1g}"), float(f"{value:.2g}")]
+    if abs(value) < 1e6:
+        rounded = [float(round(value)), round(value * 2) / 2, *rounded]
     return [each for each in dict.fromkeys([*_SIMPLE, *rounded]) if each != value]
 
 
