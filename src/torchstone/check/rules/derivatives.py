@@ -97,6 +97,12 @@ def _sizes(values: Iterable[object]) -> set[float]:
     return {abs(float(each)) for each in values if isinstance(each, (int, float)) and not isinstance(each, bool)}
 
 
+def wave(tensor: Tensor, turn: int = 0) -> Tensor:
+    """A direction through all elements of a tensor: numbers of both signs, none like its neighbours."""
+    count = torch.arange(tensor.numel(), dtype=torch.float64)
+    return torch.cos(1.0 + turn + 2.4 * count).reshape(tensor.shape)
+
+
 def relative_error(got: Tensor, truth: Truth) -> Floats:
     """|error| over |f| + |x f'| + 1e-5: digits that cancel in a tail are the business of the rules on numerics."""
     numbers = got.to(torch.float64).numpy()
