@@ -1,1 +1,398 @@
-"""Subjects for the rules on losses: wrong ones and clean ones."""
+"""Subjects for the rules on losses: wrong ones, as people write them, and clean ones."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from torchstone.check.mutants import clean, mutant
+
+_SHAPES = ("L104",)  # what a loss of one line says nothing on
+_LABELS = ("L105", "L108")  # what plain indexing lets pass
+
+
+def _same(prediction: Tensor, target: Tensor) -> None:
+    if prediction.shape != target.shape:
+        raise ValueError(f"target: expected shape {list(prediction.shape)}, got {list(target.shape)}")
+
+
+def _reduced(loss: Tensor, reduction: str) -> Tensor:
+    return {"none": loss, "mean": loss.mean(), "sum": loss.sum()}[reduction]
+
+
+# The value.
+
+
+@mutant("L101")
+class SquaredErrorHalved(nn.Module):
+    """The textbook's 1/2, in code that is said to be the mean squared error."""
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        _same(prediction, target)
+        return 0.5 * ((prediction - target) ** 2).mean()
+
+
+@mutant("L101", definition="mse")
+class SquaredErrorOverBatch(nn.Module):
+    """The sum over the number of rows."""
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        _same(prediction, target)
+        return ((prediction - target) ** 2).sum() / prediction.shape[0]
+
+
+@mutant("L101", definition="huber")
+class HuberWithoutConstant(nn.Module):
+    """The linear branch starts where the square ends, or should."""
+
+    def __init__(self, delta: float = 1.0) -> None:
+        super().__init__()
+        self.delta = delta
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        _same(prediction, target)
+        residual = (prediction - target).abs()
+        return torch.where(residual < self.delta, 0.5 * residual**2, self.delta * residual).mean()
+
+
+@mutant("L101", also=("G008",), definition="cross_entropy")
+def cross_entropy_of_softmax(logits: Tensor, target: Tensor) -> Tensor:
+    """A softmax before a loss that takes logits."""
+    return F.cross_entropy(torch.softmax(logits, dim=1), target)
+
+
+@mutant("L101", also=("A101",), definition="smooth_l1")
+def smooth_l1_at_the_wrong_place(prediction: Tensor, target: Tensor, beta: float = 1.0) -> Tensor:
+    """The branches are exchanged at beta."""
+    _same(prediction, target)
+    residual = (prediction - target).abs()
+    return torch.where(residual > beta, residual**2 / (2 * beta), residual - beta / 2).mean()
+
+
+# Reductions.
+
+
+@mutant("L103", inputs="prediction float[N,C]; target float[N,C]", kind="loss")
+class LogisticDistance(nn.Module):
+    """A loss of nobody's catalogue, whose mean divides by the rows."""
+
+    def __init__(self, reduction: str = "mean") -> None:
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        _same(prediction, target)
+        loss = torch.log1p((prediction - target).square())
+        if self.reduction == "mean":
+            return loss.sum() / len(loss)
+        return _reduced(loss, self.reduction)
+
+
+@mutant("L103", inputs="prediction float[N,C]; target float[N,C]", kind="loss")
+class ReducedTooEarly(nn.Module):
+    """'none' gives what 'mean' gives."""
+
+    def __init__(self, reduction: str = "mean") -> None:
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        _same(prediction, target)
+        loss = torch.log1p((prediction - target).square()).mean()
+        return loss.sum() if self.reduction == "sum" else loss
+
+
+class _MeanWithoutDivision(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, prediction: Tensor, target: Tensor) -> Tensor:
+        ctx.save_for_backward(prediction, target)
+        return (prediction - target).square().log1p().mean()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        prediction, target = ctx.saved_tensors
+        residual = prediction - target
+        return grad * 2 * residual / (1 + residual**2), None
+
+
+@mutant("L103", also=("D102", "D106"), inputs="prediction float[N,C]; target float[N,C]", kind="loss")
+class GradientOfTheSum(nn.Module):
+    """The mean's gradient forgets the division."""
+
+    def __init__(self, reduction: str = "mean") -> None:
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        _same(prediction, target)
+        if self.reduction == "mean":
+            result: Tensor = _MeanWithoutDivision.apply(prediction, target)  # type: ignore[no-untyped-call]
+            return result
+        return _reduced((prediction - target).square().log1p(), self.reduction)
+
+
+# Shapes, orders, types.
+
+
+@mutant("L104", definition="l1")
+def absolute_error_of_any_shapes(prediction: Tensor, target: Tensor) -> Tensor:
+    """(N, 1) and (N,) make (N, N)."""
+    return (prediction - target).abs().mean()
+
+
+@mutant("L105", also=("L107", "S104", "S103"), definition="mse")
+class RemembersItsFirstBatch(nn.Module):
+    """The number of elements is taken once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count: int | None = None
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        _same(prediction, target)
+        if self.count is None:
+            self.count = prediction.numel()
+        return ((prediction - target) ** 2).sum() / self.count
+
+
+@mutant("L105", "L108", definition="cross_entropy")
+def cross_entropy_by_indexing(logits: Tensor, target: Tensor) -> Tensor:
+    """Right for (N, C) and labels in range; of (N, C, d) it takes what it finds."""
+    return -torch.log_softmax(logits, dim=1)[torch.arange(len(logits)), target].mean()
+
+
+@mutant("L106", inputs="prediction float[N]; target float[N]", kind="loss")
+class SortedApart(nn.Module):
+    """The targets are sorted, and the predictions are not; unreduced."""
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        _same(prediction, target)
+        return (prediction - target.sort().values).square()
+
+
+@mutant("L107", definition="mse")
+def guarded_mean(prediction: Tensor, target: Tensor) -> Tensor:
+    """Of nothing, there is no largest."""
+    _same(prediction, target)
+    loss = (prediction - target).square()
+    return loss.mean() + 0 * loss.detach().max()
+
+
+# Gradients of targets, minima.
+
+
+class _HandWritten(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, prediction: Tensor, target: Tensor) -> Tensor:
+        ctx.save_for_backward(prediction, target)
+        return (prediction - target).square().mean()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        prediction, target = ctx.saved_tensors
+        slope = grad * 2 * (prediction - target) / prediction.numel()
+        return slope, slope
+
+
+@mutant("L109", definition="mse", also=("D102", "D106", "D107"))
+def same_gradient_for_both(prediction: Tensor, target: Tensor) -> Tensor:
+    """The target's gradient has the prediction's sign."""
+    _same(prediction, target)
+    result: Tensor = _HandWritten.apply(prediction, target)  # type: ignore[no-untyped-call]
+    return result
+
+
+@mutant("L110", definition="mse")
+def squared_error_of_a_shifted_residual(prediction: Tensor, target: Tensor) -> Tensor:
+    """A constant against a division by zero that nobody makes."""
+    _same(prediction, target)
+    return (prediction - target + 1e-8).square().mean()
+
+
+# Options.
+
+
+@mutant("L111", definition="cross_entropy")
+class SmoothingNeverUsed(nn.Module):
+    """label_smoothing is stored."""
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.label_smoothing = label_smoothing
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        if logits.dim() != 2 or int(target.min()) < 0:
+            raise ValueError("expected logits (N, C) and labels in [0, C)")
+        return (torch.logsumexp(logits, 1) - logits.gather(1, target.unsqueeze(1)).squeeze(1)).mean()
+
+
+@mutant("L111", definition="cross_entropy")
+class WeightedOverRows(nn.Module):
+    """The weighted mean divides by the number of rows."""
+
+    def __init__(self, weight: Tensor | None = None) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        if logits.dim() != 2 or int(target.min()) < 0:
+            raise ValueError("expected logits (N, C) and labels in [0, C)")
+        loss = torch.logsumexp(logits, 1) - logits.gather(1, target.unsqueeze(1)).squeeze(1)
+        return (loss if self.weight is None else loss * self.weight[target]).mean()
+
+
+@mutant("L111", inputs="logits float[N,C]; target int64[N] in [0,C)", kind="loss")
+class IgnoredRowsInTheMean(nn.Module):
+    """The ignored rows cost nothing, but count."""
+
+    def __init__(self, ignore_index: int = -100) -> None:
+        super().__init__()
+        self.ignore_index = ignore_index
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        if logits.dim() != 2 or int(target.min()) < 0 or int(target.max()) >= logits.shape[1]:
+            raise ValueError("expected logits (N, C) and labels in [0, C)")
+        kept = target != self.ignore_index
+        safe = torch.where(kept, target, 0)
+        loss = torch.logsumexp(logits, 1) - logits.gather(1, safe.unsqueeze(1)).squeeze(1)
+        return (loss * kept).sum() / len(loss)
+
+
+@mutant("L111", definition="bce_with_logits")
+def positive_weight_for_both(logits: Tensor, target: Tensor, pos_weight: Tensor | None = None) -> Tensor:
+    """pos_weight multiplies both terms."""
+    _same(logits, target)
+    loss = F.softplus(logits, threshold=1000) - logits * target
+    return (loss if pos_weight is None else loss * pos_weight).mean()
+
+
+# Identities, extremes.
+
+
+@mutant("L112", "L113", also=("N101", "N103", "D101", "D108"), definition="cross_entropy")
+def cross_entropy_of_clamped_logits(logits: Tensor, target: Tensor) -> Tensor:
+    """Logits are clamped against an overflow that log-softmax does not have."""
+    if logits.dim() != 2 or int(target.min()) < 0:
+        raise ValueError("expected logits (N, C) and labels in [0, C)")
+    kept = torch.log_softmax(logits.clamp(-30, 30), dim=1)
+    return -kept.gather(1, target.unsqueeze(1)).mean()
+
+
+@mutant("L113", also=("D101", "D108", "N101", "N103"), definition="bce")
+def bce_of_clamped_probabilities(prediction: Tensor, target: Tensor) -> Tensor:
+    """A certain mistake costs 16, and has no gradient."""
+    _same(prediction, target)
+    kept = prediction.clamp(1e-7, 1 - 1e-7)
+    return -(target * kept.log() + (1 - target) * (1 - kept).log()).mean()
+
+
+@mutant("L113", also=("D101", "D108", "N101", "N103"), definition="cross_entropy")
+def cross_entropy_of_logged_softmax(logits: Tensor, target: Tensor) -> Tensor:
+    """The logarithm of a probability that has underflowed."""
+    if logits.dim() != 2 or int(target.min()) < 0:
+        raise ValueError("expected logits (N, C) and labels in [0, C)")
+    return -torch.softmax(logits, dim=1).gather(1, target.unsqueeze(1)).log().mean()
+
+
+@mutant("L113", also=("D101", "D108", "N101", "N103"), definition="bce_with_logits")
+def bce_of_a_sigmoid(logits: Tensor, target: Tensor) -> Tensor:
+    """The sigmoid rounds to 1, and its complement to 0."""
+    _same(logits, target)
+    p = torch.sigmoid(logits)
+    return -(target * p.log() + (1 - target) * (1 - p).log()).mean()
+
+
+# Clean ones, in the styles that people write.
+
+
+@clean("L101", "L105", "L106", "L107", "L108", "L110", "L112", "L113", definition="bce")
+def bce_of_floored_logarithms(prediction: Tensor, target: Tensor) -> Tensor:
+    """The logarithm is bounded, not its argument: PyTorch's own convention."""
+    _same(prediction, target)
+    positive = target * prediction.log().clamp(min=-100)
+    return -(positive + (1 - target) * torch.log1p(-prediction).clamp(min=-100)).mean()
+
+
+@clean("L101", "L103", "L104", "L105", "L106", "L107", "L108", "L110", "L111", "L112", "L113", definition="huber")
+class HuberByClamping(nn.Module):
+    """Square and line in one: d (r - d/2) with d = min(r, delta)."""
+
+    def __init__(self, delta: float = 1.0, reduction: str = "mean") -> None:
+        super().__init__()
+        if reduction not in ("none", "mean", "sum"):
+            raise ValueError(f"reduction: expected none, mean or sum, got {reduction!r}")
+        if not delta > 0:
+            raise ValueError(f"delta: expected a positive number, got {delta}")
+        self.delta, self.reduction = delta, reduction
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        _same(prediction, target)
+        residual = (prediction - target).abs()
+        inner = residual.clamp(max=self.delta)
+        return _reduced(inner * (residual - inner / 2), self.reduction)
+
+
+@clean("L101", "L105", "L106", "L107", "L111", "L112", "L113", definition="cross_entropy")
+class CrossEntropyByGathering(nn.Module):
+    """With weights, smoothing and an ignored index."""
+
+    def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        if not 0 <= label_smoothing <= 1:
+            raise ValueError(f"label_smoothing: expected a number in [0, 1], got {label_smoothing}")
+        self.register_buffer("weight", weight)
+        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        kept = target != self.ignore_index
+        safe = target.masked_fill(~kept, 0).unsqueeze(1)
+        weight = logits.new_ones(logits.shape[1]) if self.weight is None else self.weight
+        costs = -torch.log_softmax(logits, dim=1)
+        each = weight[safe.squeeze(1)] * kept
+        plain = costs.gather(1, safe).squeeze(1) * each
+        shaped = weight.reshape(-1, *[1] * (logits.dim() - 2))
+        smooth = (costs * shaped).mean(dim=1) * kept
+        total = (1 - self.label_smoothing) * plain.sum()
+        if self.label_smoothing:
+            total = total + self.label_smoothing * smooth.sum()
+        return total / each.sum()
+
+
+@clean("L101", "L109", "L110", "L112", definition="mse")
+def mean_squared_error_by_product(y_true: Tensor, y_pred: Tensor) -> Tensor:
+    """The target comes first."""
+    _same(y_pred, y_true)
+    residual = (y_pred - y_true).reshape(-1)
+    return residual @ residual / residual.numel() if residual.numel() else residual.sum() / 0
+
+
+@clean("L105", "L107", kind="loss", inputs="prediction float[N,d] in [0,1]; target float[N,d] in {0,1}")
+def soft_dice(prediction: Tensor, target: Tensor) -> Tensor:
+    """Overlap over a whole batch: its samples belong together."""
+    _same(prediction, target)
+    overlap = (prediction * target).sum()
+    return 1 - (2 * overlap + 1) / (prediction.sum() + target.sum() + 1)
+
+
+@clean("G001", kind="loss", inputs="first float[N,d]; second float[N,d]")
+def contrastive_of_pairs(first: Tensor, second: Tensor) -> Tensor:
+    """Each sample's own partner against all others of the batch."""
+    first, second = (F.normalize(each, dim=1) for each in (first, second))
+    similar = first @ second.T / 0.5
+    return (torch.logsumexp(similar, dim=1) - similar.diagonal()).mean()
+
+
+@clean("L103", "L105", "L106", kind="loss", inputs="prediction float[N,d]; target float[N,d]")
+class CauchyLoss(nn.Module):
+    """A loss of nobody's catalogue."""
+
+    def __init__(self, reduction: str = "mean") -> None:
+        super().__init__()
+        if reduction not in ("none", "mean", "sum"):
+            raise ValueError(f"reduction: expected none, mean or sum, got {reduction!r}")
+        self.reduction = reduction
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        _same(prediction, target)
+        return _reduced(torch.log1p((prediction - target).square() / 2), self.reduction)
