@@ -5,11 +5,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from torchstone.check.actions import action
 from torchstone.check.actions.call import configured, gradients_of, prepared, result_of
-from torchstone.check.held import Held, seeded, subject_code
+from torchstone.check.held import Held, SubjectError, seeded, subject_code
 from torchstone.check.probe import Answer
 
 _GRADIENT = re.compile(r"(grad|upstream|d_?out|dout|dy|d_?y|dz|delta|dl|dvalues|cotangent|g$|gy$|out_grad)", re.I)
@@ -96,3 +97,81 @@ def _planned(
     words = f"{style}backward({', '.join(names)})" + (", called on the class" if style.endswith(".") else "")
     method = getattr(owner, "backward") if bound or isinstance(static, staticmethod) else getattr(cls, "backward")  # noqa: B009
     return method, [known[name] for name in names], words, takes
+
+
+@action
+def parameters(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Answer:
+    """The gradient of each learnable parameter beside what small steps of it give, and where the result moves.
+
+    "cotangent" flows in. Answer: "grad.NAME" (what autograd gives; none where it gives none), "steps.NAME" (central
+    differences), "moved.NAME" (for each number of the parameter, where the result depends on it).
+    """
+    built = configured(held, options, tensors)
+    inputs = prepared(held, {"wrt": ()}, tensors)
+    with seeded(0):
+        value = result_of(held, built, inputs)
+    named = {name: each for name, each in built.named_parameters() if each.requires_grad}
+    seed = tensors["cotangent"].to(value.dtype).expand(value.shape)
+    found: dict[str, Tensor] = {}
+    gradients = gradients_of(value, list(named.values()), seed)
+    for (name, parameter), gradient in zip(named.items(), gradients, strict=True):
+        if gradient is not None:
+            found[f"grad.{name}"] = gradient.detach()
+        steps, moved = [], []
+        for place in range(min(parameter.numel(), _MOST_STEPS)):
+            ends = [_stepped(held, built, inputs, parameter, place, way * _STEP) for way in (1, -1)]
+            slope = (ends[0] - ends[1]) / (2 * _STEP)
+            steps.append((slope * seed).sum())
+            moved.append(slope != 0)
+        found[f"steps.{name}"], found[f"moved.{name}"] = torch.stack(steps), torch.stack(moved)
+    return Answer({"names": list(named)}, found)
+
+
+_STEP, _MOST_STEPS = 2.0**-20, 8
+
+
+def _stepped(
+    held: Held, built: Any, inputs: Mapping[str, Tensor], parameter: Tensor, place: int, step: float
+) -> Tensor:
+    """The result where one number of a parameter is a little larger."""
+    with torch.no_grad():
+        kept = parameter.clone()
+        parameter.view(-1)[place] += step
+        try:
+            with seeded(0):
+                return result_of(held, built, {name: tensor.clone() for name, tensor in inputs.items()}).clone()
+        finally:
+            parameter.copy_(kept)
+
+
+@action
+def in_place(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Answer:
+    """The result with and without the switch `inplace`, what became of the input, and what a leaf meets.
+
+    Answer: "plain", "value", "input" (after the call); facts "same" (whether the result is the input's memory),
+    "counted" (whether the input's version went up), "leaf" (the exception that a leaf which wants a gradient gave).
+    """
+    name = options["wrt"][0]
+    with seeded(0):
+        plain = result_of(held, held.build({"inplace": False}), prepared(held, {}, tensors))
+    built = held.build({"inplace": True})
+    inputs = prepared(held, {}, tensors)
+    before = inputs[name]._version
+    with seeded(0):
+        value = result_of(held, built, inputs)
+    facts: dict[str, Any] = {
+        "same": value.data_ptr() == inputs[name].data_ptr(),
+        "counted": inputs[name]._version > before,
+        "leaf": "",
+        "gradient": False,
+    }
+    found = {"plain": plain.detach(), "value": value.detach(), "input": inputs[name].detach().clone()}
+    leaf = prepared(held, {"wrt": [name]}, tensors)
+    try:
+        changed = held.call(held.build({"inplace": True}), leaf)
+    except SubjectError as error:
+        facts["leaf"] = str(error)
+        return Answer(facts, found)
+    found["leaf"] = leaf[name].detach()
+    facts["gradient"] = bool(changed.requires_grad)
+    return Answer(facts, found)

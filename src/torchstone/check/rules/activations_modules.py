@@ -129,3 +129,103 @@ def _habit(answer: Answer, rights: Sequence[Tensor | None], seeds: Sequence[tupl
         "the absolute value of the gradient that flows in is used": slope * g.abs(),
     }
     return next((words for words, guess in habits.items() if torch.allclose(got, guess, rtol=1e-6, atol=1e-9)), "")
+
+
+@rule("A109", "inplace", kinds=("activation",), tier="full")
+def inplace(subject: Subject) -> Iterator[Finding]:
+    """With `inplace=True` it gives the same numbers, in the input's own memory, and autograd knows.
+
+    Why: what writes through `.data` or `.numpy()` hides the change from autograd, which then computes gradients from
+    numbers that are no longer there.
+    How: where the constructor or the call takes `inplace`: the same result as without; the input changed, its version
+    counted; a leaf that wants a gradient refused, as PyTorch refuses it.
+    False alarms: a switch of that name that is accepted and has no effect is a note.
+    Instead: PyTorch's own in-place operations (`x.mul_(...)`, `torch.relu_`), or `ctx.mark_dirty` in an
+    autograd.Function.
+    """
+    seen = subject.description
+    if "inplace" not in {**seen.constructor, **seen.call, **seen.attributes}:
+        raise NotApplicable("it has no switch called inplace")
+    if subject.trait("stochastic"):
+        raise NotApplicable("the subject draws random numbers")
+    tensors = subject.sample()
+    given = {name: tensor.tolist() for name, tensor in tensors.items()}
+    answer = granted(subject.ask("in_place", tensors, {"wrt": [subject.x]}))
+    plain, value, after = (answer.tensors[name] for name in ("plain", "value", "input"))
+    changed = not torch.equal(after, tensors[subject.x])
+    if not torch.allclose(plain, value, rtol=1e-12, atol=0, equal_nan=True):
+        yield Finding("with inplace=True the result is another", given, plain.tolist(), value.tolist())
+    elif changed and not answer.facts["counted"]:
+        yield Finding("with inplace=True the input changes behind autograd's back: its version stays the same", given)
+    elif changed and answer.facts["gradient"]:
+        text = "with inplace=True a leaf that wants a gradient is overwritten: PyTorch refuses that"
+        yield Finding(text, given, "RuntimeError", "no exception")
+    elif not changed and not torch.equal(plain, tensors[subject.x]):
+        yield Finding("inplace=True has no effect: the input stays as it was", given, severity="note")
+
+
+@rule("A110", "parameters", kinds=("activation",), after=("G001", "A101"))
+def learnable_parameters(subject: Subject) -> Iterator[Finding]:
+    """Its learnable parameters get the right gradients, and act along the channels.
+
+    Why: a parameter that is read with `.item()` or `.data` never learns; one for each channel that is multiplied along
+    the last dimension acts on the wrong numbers as soon as the sizes happen to agree.
+    How: in float64, autograd's gradient for each parameter against the difference that a small step of it makes. With
+    several numbers, and a definition of PyTorch's, number c may only move channel c, dimension 1.
+    False alarms: functions for data whose channels come last. Declare that with a definition of your own.
+    Instead: use the `torch.nn.Parameter` itself in forward, shaped (1, C, 1, ...).
+    """
+    if not subject.description.parameters:
+        raise NotApplicable("it has no learnable parameters")
+    if subject.trait("stochastic"):
+        raise NotApplicable("the subject draws random numbers")
+    tensors = subject.sample()
+    value = subject.must(tensors).tensors["value"]
+    seed = torch.linspace(0.5, 1.5, max(value.numel(), 2), dtype=value.dtype)[: value.numel()].reshape(value.shape)
+    answer = granted(subject.ask("parameters", {**tensors, "cotangent": seed}))
+    for name in answer.facts["names"]:
+        steps = answer.tensors[f"steps.{name}"]
+        gradient = answer.tensors.get(f"grad.{name}")
+        given = {key: tensor.tolist() for key, tensor in tensors.items()}
+        if gradient is None and bool((steps.abs() > 1e-6).any()):
+            yield Finding(
+                f"the parameter {name} never learns: it gets no gradient, although the result depends on it",
+                given,
+                steps.tolist(),
+            )
+        elif gradient is not None:
+            got = gradient.reshape(-1)[: len(steps)].double()
+            wrong = (got - steps).abs() > 1e-5 * (1 + steps.abs())
+            if bool(wrong.any()):
+                place = int(wrong.nonzero()[0, 0])
+                text = f"the gradient of the parameter {name} is {shown(float(got[place]))}"
+                right = float(steps[place])
+                yield Finding(
+                    f"{text}, expected {shown(right)} (what a small step of it makes)", given, right, got.tolist()
+                )
+    yield from _along_channels(subject)
+
+
+def _along_channels(subject: Subject) -> Iterator[Finding]:
+    """Whether number c of a parameter moves channel c alone, where the sizes of two dimensions agree."""
+    several = {name: shape for name, shape in subject.description.parameters.items() if torch.Size(shape).numel() > 1}
+    if subject.definition is None or not subject.definition.counterpart or len(subject.inputs) != 1:
+        return
+    for name, shape in several.items():
+        count = torch.Size(shape).numel()
+        ramp = torch.linspace(-2.0, 2.0, 2 * count * count, dtype=torch.float64)
+        x = ramp.reshape(2, count, count)
+        answer = subject.ask("parameters", {subject.x: x, "cotangent": torch.ones((), dtype=torch.float64)})
+        if not answer.ok or answer.tensors[f"moved.{name}"].shape[1:] != x.shape:
+            continue
+        moved = answer.tensors[f"moved.{name}"]
+        for channel, where in enumerate(moved):
+            elsewhere = where.nonzero()[:, 1] != channel
+            if bool(elsewhere.any()):
+                last = bool((where.nonzero()[:, 2] == channel).all())
+                yield Finding(
+                    f"{name}[{channel}] acts {'along the last dimension' if last else 'on other channels'} of an input "
+                    f"of shape {list(x.shape)}, expected on channel {channel}, dimension 1, alone",
+                    {subject.x: x.tolist()},
+                )
+                return
