@@ -1,6 +1,6 @@
 """What the rules on derivatives share: for which subjects they are, where they look, which gradients flow in."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import sympy as sp
@@ -97,10 +97,13 @@ def _sizes(values: Iterable[object]) -> set[float]:
     return {abs(float(each)) for each in values if isinstance(each, (int, float)) and not isinstance(each, bool)}
 
 
-def wave(tensor: Tensor, turn: int = 0) -> Tensor:
-    """A direction through all elements of a tensor: numbers of both signs, none like its neighbours."""
-    count = torch.arange(tensor.numel(), dtype=torch.float64)
-    return torch.cos(1.0 + turn + 2.4 * count).reshape(tensor.shape)
+def directions(tensors: Inputs, names: Sequence[str], turn: int = 0) -> dict[str, Tensor]:
+    """A direction through all elements of the named inputs: numbers of both signs, none like its neighbours."""
+    found = {}
+    for order, name in enumerate(names):
+        count = torch.arange(tensors[name].numel(), dtype=torch.float64)
+        found[name] = torch.cos(1.0 + turn + 0.7 * order + 2.4 * count).reshape(tensors[name].shape)
+    return found
 
 
 def relative_error(got: Tensor, truth: Truth) -> Floats:

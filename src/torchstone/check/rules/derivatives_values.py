@@ -16,11 +16,11 @@ from torchstone.check.rules.derivatives import (
     Inputs,
     cases,
     demand_predictions,
+    directions,
     number,
     place,
     relative_error,
     selection,
-    wave,
 )
 from torchstone.check.subject import Subject, granted
 from torchstone.oracle import FORMATS, Truth, distance
@@ -190,17 +190,18 @@ def _turns(subject: Subject, tensors: Inputs, shape: torch.Size) -> list[dict[st
 
 def _glance(subject: Subject, tensors: Inputs, names: Sequence[str]) -> tuple[bool, bool]:
     """Whether the values change, and agree with the gradients, along two directions through all elements at once."""
-    directions = {f"along.{turn}.{name}": wave(tensors[name], turn) for turn in (0, 1) for name in names}
-    answer = granted(subject.ask("differences", {**tensors, **directions}, {"wrt": names, "directions": 2}))
-    slopes = Slopes(answer, "along", torch.ones(2))
+    ways = [directions(tensors, names, turn) for turn in (0, 1)]
+    along = {f"along.{turn}.{name}": u for turn, way in enumerate(ways) for name, u in way.items()}
+    answer = granted(subject.ask("differences", {**tensors, **along}, {"wrt": names, "directions": len(ways)}))
+    slopes = Slopes(answer, "along", torch.ones(len(ways)))
     agrees = True
     for asked in _turns(subject, tensors, answer.tensors["value"].shape):
         got = granted(subject.call(asked, wrt=names))
         middle, allowed, smooth = slopes.along(_flowing(asked, answer))
-        for turn in (0, 1):
+        for turn, way in enumerate(ways):
             parts = [
-                (got.tensors[f"grad.{name}"].to(torch.float64) * directions[f"along.{turn}.{name}"]).sum()
-                for name in names
+                (got.tensors[f"grad.{name}"].to(torch.float64) * u).sum()
+                for name, u in way.items()
                 if f"grad.{name}" in got.tensors
             ]
             agrees &= bool(smooth[turn]) and bool((sum(parts, torch.zeros(())) - middle[turn]).abs() <= allowed[turn])
