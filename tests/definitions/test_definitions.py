@@ -17,7 +17,7 @@ by_name = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda each: each.n
 
 @by_name
 def test_every_symbol_of_an_expression_is_accounted_for(function):
-    known = {entry.name for entry in function.inputs} | {"C", str(function.index)}
+    known = {entry.name for entry in function.inputs} | {"C", "T", "P", str(function.index)}
     free = {str(each) for each in function.expression.free_symbols if not isinstance(each, sp.Indexed)}
     assert free <= known
 

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import sympy as sp
 import torch
 import torch.nn.functional as F
 
 from torchstone import definitions, oracle
+from torchstone.definitions import FREE, VALUE
 
 RANDOM = np.random.default_rng(7)
 ONE_HOT = np.eye(4)[[0, 3, 2, 2, 1]]
@@ -59,6 +61,11 @@ CORNERS = {
     "anchor": np.zeros((5, 2)),
     "positive": np.array([[0, 0], [3, 4], [1, 0], [0, 0], [2, 0]], float),
     "negative": np.array([[1, 0], [4, 3], [0, 1], [0, 0], [1, 0]], float),
+}
+
+SEQUENCES = {
+    "x": np.log(RANDOM.dirichlet(np.ones(3), (4, 4))),
+    "t": np.array([[1, 2, -1], [1, 1, -1], [2, -1, -1], [1, 1, 1]]),
 }
 
 # A definition, its arguments, its parameters.
@@ -197,7 +204,11 @@ def changed(function, expression, **fields):
 
 
 def test_every_loss_has_its_cases():
-    assert {name for name, _, _ in CASES} == set(definitions.names("loss")) - {"ctc"}
+    assert {name for name, _, _ in CASES} | {"ctc"} == set(definitions.names("loss"))
+    # A deprecated name, and a layer with its loss in one.
+    theirs = set(torch.nn.modules.loss.__all__) - {"NLLLoss2d", "LinearCrossEntropyLoss"}
+    ours = {each.counterpart.removeprefix("torch.nn.").partition("(")[0] for each in definitions.every("loss")}
+    assert ours - {""} == theirs
 
 
 @pytest.mark.parametrize(
@@ -207,10 +218,198 @@ def test_every_loss_has_its_cases():
 )
 def test_a_variant_departs_from_its_definition(function, variant):
     other = changed(function, variant.expression, masked=None)
-    for name, inputs, parameters in CASES:
+    for name, inputs, parameters in [*CASES, ("ctc", SEQUENCES, {})]:
         if name == function.name:
             given = {**inputs, **parameters}
             right, wrong = oracle.truth(function, given).value.high, oracle.truth(other, given).value.high
             if not np.allclose(right, wrong, rtol=1e-6, equal_nan=True):
                 return
     pytest.fail("the same at every point")
+
+
+def with_average(function, given, parameters):
+    """PyTorch's mean, and the definition's."""
+    value = oracle.truth(function, {**given, **parameters}).value.high
+    if function.mean_denominator == 1:
+        return value.mean()
+    shares = changed(function, function.mean_denominator, mean_denominator=sp.S.One)
+    return value.sum() / oracle.truth(shares, {**given, **parameters}).value.high.sum()
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if definitions.get(case[0]).counterpart], ids=identify)
+def test_the_mean_is_pytorchs(case):
+    name, inputs, parameters = case
+    function = definitions.get(name)
+    theirs = built(function, parameters, "mean" if "kl_div" not in name else "batchmean")(*tensors(function, inputs))
+    np.testing.assert_allclose(theirs.item(), with_average(function, inputs, parameters), rtol=1e-11)
+
+
+def transformed(function, identity, inputs, free):
+    """The arguments that an identity speaks of."""
+    count, classes = np.atleast_2d(inputs[function.prediction.name]).shape
+    sizes = {sp.Symbol("C", integer=True, positive=True): classes, FREE: free}
+
+    def at(expression, n):
+        values = {
+            entry.symbol: sp.Rational(float(inputs[entry.name][n]))
+            for entry in function.inputs
+            if not entry.is_vector and entry.name in inputs
+        }
+        components = {
+            each: sp.Rational(float(inputs[str(each.base)][n, int(each.indices[0])]))
+            for each in expression.atoms(sp.Indexed)
+        }
+        return float(expression.subs(components).subs(values))
+
+    changed_inputs = dict(inputs)
+    for name, expression in identity.inputs.items():
+        if name not in inputs:
+            continue
+        moved = expression.subs(sizes)
+        if function.by_name[name].is_vector:
+            (index,) = {symbol for each in moved.atoms(sp.Indexed) for symbol in each.indices[0].free_symbols}
+            columns = [moved.subs(index, column) for column in range(classes)]
+            changed_inputs[name] = np.array([[at(column, n) for column in columns] for n in range(count)])
+        else:
+            changed_inputs[name] = np.array([at(moved, n) for n in range(inputs[name].size)])
+    return changed_inputs
+
+
+@pytest.mark.parametrize(
+    ("function", "identity"),
+    [(each, identity) for each in definitions.every("loss") if each.name != "ctc" for identity in each.identities],
+    ids=lambda each: each.name,
+)
+def test_identities_hold(function, identity):
+    free = sp.Rational(-3, 4)
+    assert free in identity.domain
+    inputs = next(inputs for name, inputs, _ in CASES if name == function.name)
+    if "alpha" in identity.inputs:
+        inputs = {**inputs, "alpha": np.full(inputs["x"].shape, 0.25)}
+    before = oracle.truth(function, inputs).value.high
+    after = oracle.truth(function, transformed(function, identity, inputs, free)).value.high
+    expected = [float(identity.value.subs({VALUE: value, FREE: free})) for value in before]
+    np.testing.assert_allclose(after, expected, rtol=1e-8, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "function", [each for each in definitions.every("loss") if each.minimum_at_target], ids=lambda each: each.name
+)
+def test_the_least_loss_is_at_the_target(function):
+    name = function.prediction.name
+    targets = np.array([0.0, 0.25, 0.75, 1.0])
+    others = {"var": 0.5} if "var" in function.by_name else {}
+    at = oracle.truth(function, {name: targets, "t": targets, **others})
+    inside = (targets > 0) & (targets < 1) if name == "p" else slice(None)
+    np.testing.assert_array_equal(at.gradients[name].high[inside], 0)
+    for other in (0.0, 0.125, 0.5, 0.875, 1.0):
+        assert np.all(oracle.truth(function, {name: other, "t": targets, **others}).value.high >= at.value.high)
+
+
+@pytest.mark.parametrize("case", CASES, ids=identify)
+def test_the_chosen_gradient_is_accepted(case):
+    name, inputs, parameters = case
+    function = definitions.get(name)
+    moving = [entry.name for entry in function.inputs if entry.role == "prediction"]
+    few = {key: array[:12] for key, array in inputs.items()}
+    answer = oracle.truth(function, {**few, **parameters}, moving)
+    for variable, (low, high) in oracle.accepted(function, {**few, **parameters}, moving).items():
+        chosen = answer.gradients[variable].high
+        assert np.all((low <= chosen) & (chosen <= high) | np.isnan(chosen))
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "wrt", "low", "high"),
+    [
+        ("l1", {"x": 1.0, "t": 1.0}, "x", -1, 1),
+        ("huber", {"x": 1.0, "t": 0.0}, "x", 1, 1),
+        ("quantile", {"x": 1.0, "t": 1.0, "quantile": 0.25}, "x", -0.25, 0.75),
+        ("margin_ranking", {"x1": 1.0, "x2": 1.0, "t": -1.0}, "x2", -1, 0),
+        ("hinge_embedding", {"x": 1.0, "t": -1.0}, "x", -1, 0),
+        ("hinge_embedding", {"x": 1.0, "t": 1.0}, "x", 1, 1),
+        ("multi_margin", {"x": [[1.0, 0.0]], "t": [[1.0, 0.0]]}, "x", [[-0.5, 0]], [[0, 0.5]]),
+        ("multi_margin", {"x": [[1.0, 0.0]], "t": [[1.0, 0.0]], "p": 2}, "x", [[0, 0]], [[0, 0]]),
+        ("multi_label_margin", {"x": [[1.0, 0.0]], "t": [[1.0, 0.0]]}, "x", [[-0.5, 0]], [[0, 0.5]]),
+        (
+            "triplet_margin",
+            {"anchor": [[0.0, 0.0]], "positive": [[3.0, 4.0]], "negative": [[6.0, 0.0]], "eps": 0.0},
+            "anchor",
+            [[0, -0.8]],
+            [[0.4, 0]],
+        ),
+        (
+            "triplet_margin",
+            {"anchor": [[0.0, 0.0]], "positive": [[0.0, 1.0]], "negative": [[0.5, 0.0]], "eps": 0.0, "p": 1},
+            "positive",
+            [[-1, 1]],
+            [[1, 1]],
+        ),
+    ],
+)
+def test_what_is_accepted_at_a_kink(name, inputs, wrt, low, high):
+    found = oracle.accepted(definitions.get(name), inputs, [wrt])[wrt]
+    np.testing.assert_allclose(found[0], low, atol=1e-15)
+    np.testing.assert_allclose(found[1], high, atol=1e-15)
+
+
+def test_equal_distances_are_a_tie_though_no_number_of_bits_tells():
+    inputs = {"anchor": [[0.0, 0.0]], "positive": [[1.0, 2.0]], "negative": [[2.0, 1.0]], "margin": 0.0, "eps": 0.0}
+    answer = oracle.truth(definitions.get("triplet_margin"), inputs)
+    assert abs(answer.value.high[0]) < 1e-300
+    root = 5**-0.5
+    np.testing.assert_allclose(answer.gradients["anchor"].high, [[root, -root]])
+
+
+def test_of_a_class_at_minus_infinity():
+    margin = oracle.truth(definitions.get("multi_margin"), {"x": [[0.0, 0.5, -np.inf]], "t": [[1, 0, 0]]})
+    assert margin.value.high[0] == 0.5
+    entropy = oracle.truth(definitions.get("cross_entropy"), {"x": [[0.0, 0.0, -np.inf]], "t": [[1, 0, 0]]})
+    assert entropy.value.high[0] == float(np.log(2))
+
+
+def test_another_choice_that_is_as_right():
+    bce = definitions.get("bce")
+    (plain,) = [each.accepted for each in bce.conventions if each.accepted is not None]
+    value = oracle.truth(changed(bce, plain), {"p": [0.0, 0.0, 0.5], "t": [1.0, 0.0, 1.0]}).value.high
+    np.testing.assert_array_equal(value, [np.inf, 0, np.log(2)])
+    rate = {"x": np.array([0.0, 2.0]), "t": np.array([1.0, 3.0])}
+    for name, inputs in (("cosine_embedding", TWO), ("triplet_margin", THREE), ("poisson_nll_rate", rate)):
+        function = definitions.get(name)
+        (other,) = [each.accepted for each in function.conventions if each.accepted is not None]
+        theirs = oracle.truth(changed(function, other), inputs).value.high
+        ours = oracle.truth(function, inputs).value.high
+        assert not np.array_equal(theirs, ours)
+        assert np.all((abs(theirs - ours) < 1e-5) | np.isinf(theirs))
+
+
+def test_sequences_of_labels_are_pytorchs():
+    """PyTorch's gradient is that of log-softmax's input."""
+    function = definitions.get("ctc")
+    x = torch.tensor(SEQUENCES["x"]).permute(1, 0, 2).requires_grad_()
+    lengths = torch.tensor([2, 2, 1, 3])
+    labels = torch.tensor(SEQUENCES["t"]).clamp(min=0)
+    y = torch.nn.CTCLoss(reduction="none")(x, labels, torch.full((4,), 4), lengths)
+    y.sum().backward()
+    answer = oracle.truth(function, SEQUENCES)
+    np.testing.assert_allclose(answer.value.high, y.detach().numpy(), rtol=1e-13)
+    assert np.isinf(answer.value.high[3])
+    theirs = next(each.accepted for each in function.conventions if each.accepted is not None)
+    logits = oracle.truth(changed(function, theirs), SEQUENCES)
+    np.testing.assert_allclose(logits.value.high, answer.value.high, rtol=1e-12)
+    np.testing.assert_allclose(logits.gradients["x"].high, x.grad.permute(1, 0, 2).numpy(), rtol=1e-12, atol=1e-14)
+    possible = answer.gradients["x"].high[:3]
+    np.testing.assert_allclose(possible.sum(-1), -1)  # one class of each frame lies on every alignment
+    assert oracle.truth(function, {**SEQUENCES, "zero_infinity": 1}).value.high[3] == 0
+
+
+def test_the_identities_of_sequences():
+    function = definitions.get("ctc")
+    x, t = SEQUENCES["x"][:1], SEQUENCES["t"][:1, :2]
+    value = oracle.truth(function, {"x": x, "t": t}).value.high[0]
+    np.testing.assert_allclose(oracle.truth(function, {"x": x - 0.5, "t": t}).value.high[0], value + 4 * 0.5)
+    np.testing.assert_allclose(oracle.truth(function, {"x": x[:, ::-1], "t": t[:, ::-1]}).value.high[0], value)
+
+
+def test_too_many_alignments_are_refused():
+    with pytest.raises(ValueError, match="x: expected at most 20000 alignments, got"):
+        oracle.truth(definitions.get("ctc"), {"x": np.zeros((1, 16, 3)), "t": [[1, 2, 1, 2]]})

@@ -65,9 +65,9 @@ def _linear(d: D) -> sp.Expr | None:
 
 def _component(d: D) -> sp.Expr | None:
     both = (d.expr, d.variable)
-    if not all(isinstance(each, sp.Indexed) and len(each.indices) == 1 for each in both):
+    if not all(isinstance(each, sp.Indexed) for each in both) or d.expr.rank != d.variable.rank:
         return None
-    return sp.KroneckerDelta(d.expr.indices[0], d.variable.indices[0])
+    return sp.Mul(*(sp.KroneckerDelta(*pair) for pair in zip(d.expr.indices, d.variable.indices, strict=True)))
 
 
 def _sum(d: D) -> sp.Expr | None:

@@ -20,6 +20,7 @@ Encoding = Literal[
     "numbers",  # as it stands
     "class index",  # a vector with a single 1 is given as the place of the 1
     "class indices",  # a vector of zeros and ones is given as the places of the ones, padded with -1
+    "labels in sequence",  # the table of all alignments with some labels is given as the labels
 ]
 
 

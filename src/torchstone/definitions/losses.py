@@ -9,5 +9,6 @@ from torchstone.definitions.losses_likelihoods import LIKELIHOODS
 from torchstone.definitions.losses_margins import MARGINS
 from torchstone.definitions.losses_residuals import RESIDUALS
 from torchstone.definitions.losses_rows import ROWS
+from torchstone.definitions.losses_sequences import SEQUENCES
 
-LOSSES: tuple[Function, ...] = (*RESIDUALS, *BINARY, *LIKELIHOODS, *ROWS, *MARGINS)
+LOSSES: tuple[Function, ...] = (*RESIDUALS, *BINARY, *LIKELIHOODS, *ROWS, *MARGINS, *SEQUENCES)

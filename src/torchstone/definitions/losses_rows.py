@@ -133,14 +133,20 @@ NLL = Function(
     aliases=("nll_loss", "negative_log_likelihood"),
 )
 
-_RIGHT = _over_classes(target[c] * row[c])  # the right class's score
-_SHORT = margin - _RIGHT + row[j]
-_CLASS_WEIGHT = _over_classes(target[c] * weights[c])
+_SHORT = margin - row[c] + row[j]  # what right class c falls short of wrong class j
 
 
-def _multi_margin(short: sp.Expr, power: sp.Expr, share: sp.Expr = 1 - target[j], count: sp.Expr = C) -> sp.Expr:
-    terms = sp.Piecewise((short**power, short > 0), (0, True))
-    return _CLASS_WEIGHT * sp.Sum(share * terms, (j, 0, C - 1)) / count
+def _pairs(short: sp.Expr, power: sp.Expr, wrong: sp.Basic, weight: sp.Expr, count: sp.Expr = C) -> sp.Expr:
+    """The sum over right classes c and others j. Not a product with t: that is 0 times infinity for a masked class."""
+    terms = sp.Piecewise((0, sp.Eq(target[c], 0) | ~wrong), (weight * short**power, short > 0), (0, True))
+    return sp.Sum(terms, CLASSES, (j, 0, C - 1)) / count
+
+
+_WRONG = sp.Eq(target[j], 0)
+
+
+def _multi_margin(short: sp.Expr, power: sp.Expr, wrong: sp.Basic = _WRONG, count: sp.Expr = C) -> sp.Expr:
+    return _pairs(short, power, wrong, weights[c], count)
 
 
 MULTI_MARGIN = Function(
@@ -168,10 +174,10 @@ MULTI_MARGIN = Function(
         Variant("not divided", _multi_margin(_SHORT, p, count=sp.S.One), "the sum over the classes, undivided"),
         Variant("divided by C - 1", _multi_margin(_SHORT, p, count=C - 1), "the number of the other classes"),
         Variant(
-            "with the right class", _multi_margin(_SHORT, p, share=sp.S.One), "the right class counts: margin/C more"
+            "with the right class", _multi_margin(_SHORT, p, wrong=sp.true), "the right class counts: margin/C more"
         ),
         Variant("squared", _multi_margin(_SHORT, sp.Integer(2)), "p=2"),
-        Variant("sign lost", _multi_margin(margin + _RIGHT - row[j], p), "the scores are exchanged"),
+        Variant("sign lost", _multi_margin(margin + row[c] - row[j], p), "the scores are exchanged"),
     ),
     references=(
         Reference(
@@ -184,22 +190,23 @@ MULTI_MARGIN = Function(
 )
 
 _SEVERAL = Input(target, "target", SWITCH, encoding="class indices")
-_PAIR_SHORT = 1 - row[c] + row[j]
+_SHORT_OF_ONE = 1 - row[c] + row[j]
 
 
-def _pairs(short: sp.Expr, power: int = 1, count: sp.Expr = C) -> sp.Expr:
-    terms = sp.Piecewise((short**power, short > 0), (0, True))
-    return sp.Sum(target[c] * (1 - target[j]) * terms, CLASSES, (j, 0, C - 1)) / count
+def _multi_label(short: sp.Expr, power: sp.Expr = sp.S.One, count: sp.Expr = C) -> sp.Expr:
+    return _pairs(short, power, _WRONG, sp.S.One, count)
 
 
 MULTI_LABEL_MARGIN = Function(
     name="multi_label_margin",
     title="Hinge loss of a row of classes of which several are right",
     kind="loss",
-    expression=_pairs(_PAIR_SHORT),
+    expression=_multi_label(_SHORT_OF_ONE),
     inputs=(Input(row, "prediction"), _SEVERAL),
     counterpart="torch.nn.MultiLabelMarginLoss",
-    kinks=(Kink(_PAIR_SHORT, sp.Interval(0, 1), sp.S.Zero, "a pair just at the margin, for each right c and wrong j"),),
+    kinks=(
+        Kink(_SHORT_OF_ONE, sp.Interval(0, 1), sp.S.Zero, "a pair just at the margin, for each right c and wrong j"),
+    ),
     range=NOT_NEGATIVE,
     identities=(ROW_SHIFTED, PERMUTED),
     conventions=(
@@ -208,9 +215,9 @@ MULTI_LABEL_MARGIN = Function(
         Convention("the target", "the places of the right classes, up to the first -1", "a row of zeros and ones"),
     ),
     variants=(
-        Variant("not divided", _pairs(_PAIR_SHORT, count=sp.S.One), "the sum over the pairs, undivided"),
-        Variant("squared", _pairs(_PAIR_SHORT, 2), "the squares"),
-        Variant("sign lost", _pairs(1 + row[c] - row[j]), "right and wrong classes are exchanged"),
+        Variant("not divided", _multi_label(_SHORT_OF_ONE, count=sp.S.One), "the sum over the pairs, undivided"),
+        Variant("squared", _multi_label(_SHORT_OF_ONE, sp.Integer(2)), "the squares"),
+        Variant("sign lost", _multi_label(1 + row[c] - row[j]), "right and wrong classes are exchanged"),
     ),
     aliases=("multi_label_margin_loss", "multilabel_hinge"),
     derivable=False,

@@ -23,6 +23,10 @@ class UndecidedError(ArithmeticError):
     """A comparison of balls that overlap: more bits will tell."""
 
 
+class UndefinedError(UndecidedError):
+    """A comparison of what is not a number: more bits may tell, or it has no value."""
+
+
 class OracleError(ArithmeticError):
     """A value that stays unknown at the highest precision. A fault of a definition, never of a subject."""
 
@@ -47,7 +51,7 @@ def _sign(difference: Any) -> int:
         return -1
     if ball.is_zero() or (_ties.settling and ball.is_finite()):
         return 0
-    raise UndecidedError
+    raise UndefinedError if ball.is_nan() else UndecidedError
 
 
 def _side(difference: Any, comparison: str) -> int:
@@ -174,7 +178,7 @@ def _narrow(ball: Any, relative_bits: int) -> bool:
     if not isinstance(ball, arb) or ball.is_exact() or ball.rel_accuracy_bits() >= relative_bits:
         return True
     if not ball.is_finite():
-        return bool(ball.is_nan())
+        return bool(ball.is_nan() or ball.rad().is_finite())
     return bool(ball.abs_upper() < arb(2) ** -ABSOLUTE_BITS or ball.rad() < arb(2) ** -ABSOLUTE_BITS)
 
 
@@ -183,7 +187,8 @@ def evaluate(
 ) -> Sequence[Any]:
     """The balls of `function` at exact arguments: the first `precise` narrow, the next `rough` to a few digits.
 
-    A result that is not a number at every precision stays so: 0/0 has no value. With `settle`, a comparison that the
+    A result that is not a number at every precision stays so: 0/0 has no value, and neither has what depends on
+    whether 0/0 is positive. With `settle`, a comparison that the
     highest precision cannot decide counts as a tie: two equal distances are roots that no number of bits tells apart.
     """
     before = ctx.prec
@@ -191,22 +196,26 @@ def evaluate(
     try:
         while True:
             ctx.prec = bits
+            balls, trouble = None, None
             try:
                 balls = function(*arguments)
-            except UndecidedError:
-                balls = None
+            except UndecidedError as undecided:
+                trouble = undecided
             if balls is not None and all(
                 _narrow(ball, RELATIVE_BITS if position < precise else 8)
                 for position, ball in enumerate(balls[: precise + rough])
             ):
                 return balls
             if bits >= MOST_BITS:
-                if balls is None and settle and not _ties.settling:
+                if balls is not None:
+                    return balls
+                if isinstance(trouble, UndefinedError):
+                    return [arb("nan")] * (precise + rough)
+                if settle and not _ties.settling:
                     _ties.settling = True
                     continue
-                if balls is None:
-                    raise OracleError(f"a branch cannot be decided at {bits} bits for the arguments {arguments}")
-                return balls
+                ctx.prec = 53
+                raise OracleError(f"a branch cannot be decided at {bits} bits for the arguments {arguments}")
             bits *= 2
     finally:
         ctx.prec, _ties.settling = before, False
@@ -219,9 +228,7 @@ def to_double_double(ball: Any) -> tuple[float, float]:
         ball = arb(ball)
         ctx.prec = before
     if not ball.is_finite():
-        if ball.is_nan() or not ball.is_exact():
-            return float("nan"), 0.0
-        return float(ball), 0.0
+        return float(ball.mid()) if ball.rad().is_finite() else float("nan"), 0.0
     middle = ball.mid()
     high = float(middle)
     if high in (float("inf"), float("-inf")):

@@ -65,6 +65,10 @@ def truth(
         )
     arrays = {entry.name: _array(inputs.get(entry.name, entry.default), entry.name) for entry in function.inputs}
     wrt = tuple(wrt) or (function.prediction.name,)
+    if any(entry.encoding == "labels in sequence" for entry in function.inputs):
+        from torchstone.oracle.alignments import sequences
+
+        return sequences(function, arrays, wrt)
     if function.is_vector:
         from torchstone.oracle.rows import rows
 
