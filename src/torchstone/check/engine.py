@@ -70,6 +70,15 @@ def examine(
     return tuple(results.values())
 
 
+def checked(selection: Selection) -> None:
+    """Raise `ValueError` where a selection names a rule that there is not."""
+    try:
+        for kind in ("loss", "activation"):
+            selection.reasons(kind)
+    except KeyError as error:
+        raise ValueError(str(error.args[0])) from None
+
+
 def stale(results: Sequence[RuleResult], expect: Mapping[str, str]) -> tuple[str, ...]:
     """The expectations that a rule met with a pass: they can go."""
     passed = {code for result in results if result.outcome == "passed" for code in (result.code, result.name)}
@@ -131,4 +140,4 @@ def _facts(subject: Subject) -> tuple[str, ...]:
         f"{name}: {value} ({who})" for name, (value, who) in subject.traits_found.items() if value not in (False, "")
     ]
     set_to = ", ".join(f"{name} = {value}" for name, value in subject.parameters.items())
-    return (f"called with {called}", *([f"parameters: {set_to}"] if set_to else []), *told)
+    return (*subject.facts, f"called with {called}", *([f"parameters: {set_to}"] if set_to else []), *told)

@@ -70,6 +70,26 @@ class _Proof(str, Enum):
     text, json, html = "text", "json", "html"
 
 
+class _Report(str, Enum):
+    text, json, junit, sarif, html = "text", "json", "junit", "sarif", "html"
+
+
+class _Rules(str, Enum):
+    text, markdown, json = "text", "markdown", "json"
+
+
+class _Page(str, Enum):
+    text, markdown, html = "text", "markdown", "html"
+
+
+class _Tier(str, Enum):
+    fast, full, slow = "fast", "full", "slow"
+
+
+class _Kind(str, Enum):
+    loss, activation = "loss", "activation"
+
+
 _Output = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file, not to the terminal.")
 ]
@@ -128,6 +148,85 @@ def prove(
     Exit status: 0 nothing refuted, nothing unread and goals reached, 1 not, 2 wrong usage.
     """
     _run("prove", file, goal, goals, form.value, output, time_limit)
+
+
+_Rule = typer.Option(metavar="RULES", help="Rules by code, name or group: D103, D, L1. Can be repeated.")
+
+
+@app.command()
+def check(
+    targets: Annotated[
+        list[str], typer.Argument(metavar="TARGET...", help="FILE.py, NOTEBOOK.ipynb or PACKAGE.MODULE, with :NAME.")
+    ],
+    kwargs: Annotated[
+        str | None, typer.Option(metavar="JSON", help='Arguments for the constructor: \'{"reduction": "sum"}\'.')
+    ] = None,
+    like: Annotated[
+        str | None, typer.Option(metavar="SPEC", help='What it is like: "torch.nn.Softmax(dim=-1)".')
+    ] = None,
+    definition: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The definition that it is held against: cross_entropy.")
+    ] = None,
+    kind: Annotated[_Kind | None, typer.Option(help="What it is, where its name does not tell.")] = None,
+    formula: Annotated[
+        str | None, typer.Option(metavar="EXPRESSION", help='What it computes: "x*sigmoid(beta*x)".')
+    ] = None,
+    inputs: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help='What it takes: "logits float[N,C]; target int64[N] in [0,C)".'),
+    ] = None,
+    expect: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help='Failures that are known: D106 = "the reason".')
+    ] = None,
+    select: Annotated[list[str] | None, _Rule] = None,
+    ignore: Annotated[list[str] | None, _Rule] = None,
+    tier: Annotated[_Tier, typer.Option(help="How much is tried.")] = _Tier.fast,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="It has to be written by hand: to delegate to PyTorch is an error.")
+    ] = False,
+    form: Annotated[_Report, typer.Option("--format", help="How it is written.")] = _Report.text,
+    output: _Output = None,
+    time_limit: Annotated[
+        float, typer.Option(metavar="SECONDS", help="For one answer of a subject, and for one cell or file to load.")
+    ] = 20.0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing: the exit status tells.")] = False,
+) -> None:
+    """Say what is wrong with a loss or an activation, and where.
+
+    Everything recognisable in a file or a notebook is checked, in a child process.
+    For example: torchstone check losses.py:FocalLoss
+
+    Exit status: 0 nothing is wrong, 1 something is, 2 wrong usage, 3 a fault of torchstone's own.
+    """
+    settings = {
+        **{"kwargs": kwargs, "like": like, "definition": definition, "kind": kind.value if kind else None},
+        **{"formula": formula, "inputs": inputs, "expect": expect, "select": select or (), "ignore": ignore or ()},
+        **{"tier": tier.value, "from_scratch": from_scratch, "seconds": time_limit},
+    }
+    _run("check", targets, settings, form.value, output, quiet)
+
+
+@app.command()
+def rules(
+    group: Annotated[
+        str | None,
+        typer.Argument(metavar="GROUP", show_default=False, help="The beginning of codes: D, L1; all if none."),
+    ] = None,
+    form: Annotated[_Rules, typer.Option("--format", help="How it is written.")] = _Rules.text,
+    output: _Output = None,
+) -> None:
+    """List what `torchstone check` demands."""
+    _run("rules", group, form.value, output)
+
+
+@app.command()
+def rule(
+    name: Annotated[str, typer.Argument(metavar="CODE|NAME", help="D103, or linear-in-grad.")],
+    form: Annotated[_Page, typer.Option("--format", help="How it is written.")] = _Page.text,
+    output: _Output = None,
+) -> None:
+    """Explain a rule: what it demands and why, what it finds, and what to write instead."""
+    _run("rule", name, form.value, output)
 
 
 def _run(command: str, *arguments: object) -> NoReturn:
