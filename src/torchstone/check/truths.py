@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,8 +13,10 @@ from torchstone.check.points import readings
 from torchstone.check.probe import Answer
 from torchstone.check.rule import NotApplicable
 from torchstone.check.subject import Subject
+from torchstone.oracle import Truth
 
 LOGIC = 1e-6  # what is off by more, relative to the scale, is no matter of rounding
+_LEAST_SCALE = 1e-3
 REDUCTIONS = ("none", "mean", "sum")
 
 
@@ -57,11 +60,16 @@ def off_value(
         answer = Answer(answer.facts, {**answer.tensors, "value": found.to(torch.float64)})
     first = None
     for truth in truths(subject, tensors, reduction):
-        mismatch = worst(tensors, answer, "value", truth.value, loose(answer.tensors["value"]), options)
+        mismatch = worst(tensors, answer, "value", _floored(truth.value), loose(answer.tensors["value"]), options)
         if mismatch is None:
             return None
         first = first or mismatch
     return first
+
+
+def _floored(truth: Truth) -> Truth:
+    """Next to 0, what counts is how much is missing: a constant of 1e-12 somewhere is no matter of logic."""
+    return Truth(truth.high, truth.low, np.maximum(truth.scale, _LEAST_SCALE))
 
 
 def loose(found: Tensor) -> float:

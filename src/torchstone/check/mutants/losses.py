@@ -24,7 +24,7 @@ def _reduced(loss: Tensor, reduction: str) -> Tensor:
 # The value.
 
 
-@mutant("L101")
+@mutant("L101", definition="mse")
 class SquaredErrorHalved(nn.Module):
     """The textbook's 1/2, in code that is said to be the mean squared error."""
 
@@ -62,7 +62,7 @@ def cross_entropy_of_softmax(logits: Tensor, target: Tensor) -> Tensor:
     return F.cross_entropy(torch.softmax(logits, dim=1), target)
 
 
-@mutant("L101", also=("A101",), definition="smooth_l1")
+@mutant("L101", definition="smooth_l1")
 def smooth_l1_at_the_wrong_place(prediction: Tensor, target: Tensor, beta: float = 1.0) -> Tensor:
     """The branches are exchanged at beta."""
     _same(prediction, target)
@@ -89,7 +89,7 @@ class LogisticDistance(nn.Module):
         return _reduced(loss, self.reduction)
 
 
-@mutant("L103", inputs="prediction float[N,C]; target float[N,C]", kind="loss")
+@mutant("L103", also=("G007",), inputs="prediction float[N,C]; target float[N,C]", kind="loss")
 class ReducedTooEarly(nn.Module):
     """'none' gives what 'mean' gives."""
 
@@ -110,7 +110,7 @@ class _MeanWithoutDivision(torch.autograd.Function):
         return (prediction - target).square().log1p().mean()
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         prediction, target = ctx.saved_tensors
         residual = prediction - target
         return grad * 2 * residual / (1 + residual**2), None
@@ -127,7 +127,7 @@ class GradientOfTheSum(nn.Module):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         _same(prediction, target)
         if self.reduction == "mean":
-            result: Tensor = _MeanWithoutDivision.apply(prediction, target)  # type: ignore[no-untyped-call]
+            result: Tensor = _MeanWithoutDivision.apply(prediction, target)
             return result
         return _reduced((prediction - target).square().log1p(), self.reduction)
 
@@ -141,19 +141,20 @@ def absolute_error_of_any_shapes(prediction: Tensor, target: Tensor) -> Tensor:
     return (prediction - target).abs().mean()
 
 
-@mutant("L105", also=("L107", "S104", "S103"), definition="mse")
+@mutant("L105", also=("G004", "S103", "S104"), definition="cross_entropy")
 class RemembersItsFirstBatch(nn.Module):
-    """The number of elements is taken once."""
+    """The rows are counted once."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.count: int | None = None
+        self.rows: Tensor | None = None
 
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        _same(prediction, target)
-        if self.count is None:
-            self.count = prediction.numel()
-        return ((prediction - target) ** 2).sum() / self.count
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        if logits.dim() != 2 or int(target.min()) < 0:
+            raise ValueError("expected logits (N, C) and labels in [0, C)")
+        if self.rows is None:
+            self.rows = torch.arange(len(logits))
+        return -torch.log_softmax(logits, dim=1)[self.rows, target].mean()
 
 
 @mutant("L105", "L108", definition="cross_entropy")
@@ -162,7 +163,7 @@ def cross_entropy_by_indexing(logits: Tensor, target: Tensor) -> Tensor:
     return -torch.log_softmax(logits, dim=1)[torch.arange(len(logits)), target].mean()
 
 
-@mutant("L106", inputs="prediction float[N]; target float[N]", kind="loss")
+@mutant("L106", also=("L105",), inputs="prediction float[N]; target float[N]", kind="loss")
 class SortedApart(nn.Module):
     """The targets are sorted, and the predictions are not; unreduced."""
 
@@ -176,7 +177,9 @@ def guarded_mean(prediction: Tensor, target: Tensor) -> Tensor:
     """Of nothing, there is no largest."""
     _same(prediction, target)
     loss = (prediction - target).square()
-    return loss.mean() + 0 * loss.detach().max()
+    if float(loss.max()) > 1e30:
+        raise ValueError("the loss has diverged")
+    return loss.mean()
 
 
 # Gradients of targets, minima.
@@ -189,7 +192,7 @@ class _HandWritten(torch.autograd.Function):
         return (prediction - target).square().mean()
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         prediction, target = ctx.saved_tensors
         slope = grad * 2 * (prediction - target) / prediction.numel()
         return slope, slope
@@ -199,7 +202,7 @@ class _HandWritten(torch.autograd.Function):
 def same_gradient_for_both(prediction: Tensor, target: Tensor) -> Tensor:
     """The target's gradient has the prediction's sign."""
     _same(prediction, target)
-    result: Tensor = _HandWritten.apply(prediction, target)  # type: ignore[no-untyped-call]
+    result: Tensor = _HandWritten.apply(prediction, target)
     return result
 
 
@@ -230,6 +233,8 @@ class SmoothingNeverUsed(nn.Module):
 @mutant("L111", definition="cross_entropy")
 class WeightedOverRows(nn.Module):
     """The weighted mean divides by the number of rows."""
+
+    weight: Tensor | None
 
     def __init__(self, weight: Tensor | None = None) -> None:
         super().__init__()
@@ -263,7 +268,7 @@ class IgnoredRowsInTheMean(nn.Module):
 def positive_weight_for_both(logits: Tensor, target: Tensor, pos_weight: Tensor | None = None) -> Tensor:
     """pos_weight multiplies both terms."""
     _same(logits, target)
-    loss = F.softplus(logits, threshold=1000) - logits * target
+    loss = logits.clamp(min=0) - logits * target + torch.log1p(torch.exp(-logits.abs()))
     return (loss if pos_weight is None else loss * pos_weight).mean()
 
 
@@ -287,6 +292,14 @@ def bce_of_clamped_probabilities(prediction: Tensor, target: Tensor) -> Tensor:
     return -(target * kept.log() + (1 - target) * (1 - kept).log()).mean()
 
 
+@mutant("L113", also=("D101", "D108"), definition="bce")
+def bce_of_bounded_logarithms(prediction: Tensor, target: Tensor) -> Tensor:
+    """The value is right at 0 and 1, and the gradient is 0 times infinity."""
+    _same(prediction, target)
+    positive = target * prediction.log().clamp(min=-100)
+    return -(positive + (1 - target) * (1 - prediction).log().clamp(min=-100)).mean()
+
+
 @mutant("L113", also=("D101", "D108", "N101", "N103"), definition="cross_entropy")
 def cross_entropy_of_logged_softmax(logits: Tensor, target: Tensor) -> Tensor:
     """The logarithm of a probability that has underflowed."""
@@ -306,12 +319,27 @@ def bce_of_a_sigmoid(logits: Tensor, target: Tensor) -> Tensor:
 # Clean ones, in the styles that people write.
 
 
-@clean("L101", "L105", "L106", "L107", "L108", "L110", "L112", "L113", definition="bce")
+class _FlooredEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, prediction: Tensor, target: Tensor) -> Tensor:
+        ctx.save_for_backward(prediction, target)
+        loss = target * prediction.log().clamp(min=-100) + (1 - target) * torch.log1p(-prediction).clamp(min=-100)
+        return -loss.mean()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        prediction, target = ctx.saved_tensors
+        slope = (prediction - target) / (prediction * (1 - prediction)).clamp(min=1e-12)
+        return grad * slope / prediction.numel(), None
+
+
+@clean("L101", "L104", "L105", "L106", "L107", "L108", "L110", "L112", "L113", definition="bce")
 def bce_of_floored_logarithms(prediction: Tensor, target: Tensor) -> Tensor:
     """The logarithm is bounded, not its argument: PyTorch's own convention."""
     _same(prediction, target)
-    positive = target * prediction.log().clamp(min=-100)
-    return -(positive + (1 - target) * torch.log1p(-prediction).clamp(min=-100)).mean()
+    result: Tensor = _FlooredEntropy.apply(prediction, target)
+    return result
 
 
 @clean("L101", "L103", "L104", "L105", "L106", "L107", "L108", "L110", "L111", "L112", "L113", definition="huber")
@@ -336,6 +364,8 @@ class HuberByClamping(nn.Module):
 @clean("L101", "L105", "L106", "L107", "L111", "L112", "L113", definition="cross_entropy")
 class CrossEntropyByGathering(nn.Module):
     """With weights, smoothing and an ignored index."""
+
+    weight: Tensor | None
 
     def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, label_smoothing: float = 0.0) -> None:
         super().__init__()

@@ -36,7 +36,8 @@ def saturation(subject: Subject) -> Iterator[Finding]:
     False alarms: a constant that guards a logarithm on purpose. Where the subject has a parameter for it (eps,
     smooth), the finding is a warning; an overflow at residuals of 1e20, or a NaN at a logit of -inf, is one, too.
     Instead: work with logits and log-sum-exp (torch.logsumexp, log_softmax, softplus), not with the logarithm of a
-    probability. For probabilities, bound the logarithm, not its argument: log(p).clamp(min=-100), as PyTorch does.
+    probability. Where there are only probabilities, bound the logarithm and not its argument, in a backward of your
+    own: of log(p).clamp(min=-100), autograd makes 0 times infinity at 0.
     """
     judge, told, seen = _judged(subject), set(), set()
     for dtype in _dtypes(subject):
@@ -165,12 +166,19 @@ def _guarded(subject: Subject, found: Mismatch) -> str:
     """Which constant guards the logarithm, where the value is that of a round number."""
     if not 5 < found.got < min(99.0, found.expected):
         return ""
-    constant = math.exp(-found.got)
-    power = math.floor(math.log10(constant) + 0.05)
-    if abs(constant / 10.0**power - 1) > 0.25:
+    constant = _round_number(math.exp(-found.got))
+    if constant is None:
         return ""
     answer = subject.call(found.tensors, wrt=[subject.x])
     gradient = answer.tensors.get(f"grad.{subject.x}")
     if gradient is not None and not bool(gradient.any()):
-        return f". Probabilities are clamped {number(round(constant, 9 - power))} from the end, where the gradient is 0"
-    return f". {number(10.0**power)} guards the logarithm"
+        return f". Probabilities are clamped {number(constant)} from the end, where the gradient is 0"
+    return f". {number(constant)} guards the logarithm"
+
+
+def _round_number(constant: float) -> float | None:
+    """The constant that somebody wrote down: 1, 2 or 5 times a power of 10, or a power of 2."""
+    exponent = math.floor(math.log10(constant))
+    written = [digit * 10.0**power for power in (exponent, exponent + 1) for digit in (1, 2, 5)]
+    nearest = min((*written, 2.0 ** round(math.log2(constant))), key=lambda each: abs(each / constant - 1))
+    return nearest if abs(nearest / constant - 1) < 0.01 else None

@@ -84,7 +84,7 @@ def _rows(sample: Mapping[str, Tensor], names: tuple[str, ...], rows: Any) -> di
     return {name: tensor[rows] if name in names else tensor for name, tensor in sample.items()}
 
 
-@rule("L105", "batch-shapes", kinds=("loss",), after=("G001", "L101"))
+@rule("L105", "batch-shapes", kinds=("loss",), after=("G001", "G004", "L101"))
 def batch_shapes(subject: Subject) -> Iterator[Finding]:
     """A batch costs what its samples cost one by one, whatever its size; more dimensions are taken rightly or refused.
 
@@ -253,7 +253,7 @@ def permutation(subject: Subject) -> Iterator[Finding]:
         )
 
 
-@rule("L107", "empty-batch", kinds=("loss",), severity="note")
+@rule("L107", "empty", kinds=("loss",), severity="note", after=("G001", "L103"))
 def empty_batch(subject: Subject) -> Iterator[Finding]:
     """It takes an empty batch: a sum of 0, a gradient of size 0.
 
@@ -279,7 +279,7 @@ def empty_batch(subject: Subject) -> Iterator[Finding]:
         value = answer.tensors["value"]
         if reduction == "none":
             if value.numel():
-                yield Finding(f"an empty batch{under} gives {value.numel()} numbers, expected none", shown)
+                yield Finding(f"an empty batch{under} gives shape {list(value.shape)}, expected no number", shown)
         elif reduction == "sum" and value.numel() == 1 and float(value) != 0:
             yield Finding(
                 f"the sum over an empty batch is {number(float(value))}, expected 0", shown, 0.0, plain(value),
