@@ -187,8 +187,7 @@ def repeats(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor
     """
 
     def make() -> Any:
-        with seeded(0):
-            built = held.build(options.get("build"))
+        built = held.build(options.get("build"))
         return built.eval() if options.get("eval") and isinstance(built, torch.nn.Module) else built
 
     def once(built: Any, given: Mapping[str, Tensor]) -> dict[str, Tensor]:

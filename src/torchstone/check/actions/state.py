@@ -223,9 +223,10 @@ def unregistered(held: Held, options: Mapping[str, Any], tensors: Mapping[str, T
         except SubjectError as error:
             elsewhere = str(error)
     asked: dict[str, str] = {}
-    with suppress(SubjectError):
-        typed: Any = held.build({**(options.get("build") or {}), "dtype": torch.float64})
-        asked = {name: str(each.dtype) for name, each in typed.named_parameters() if each.is_floating_point()}
+    if options.get("takes_dtype"):
+        with suppress(SubjectError):
+            typed: Any = held.build({**(options.get("build") or {}), "dtype": torch.float64})
+            asked = {name: str(each.dtype) for name, each in typed.named_parameters() if each.is_floating_point()}
     return Answer({"module": True, "left": left, "elsewhere": elsewhere, "dtypes": asked})
 
 

@@ -1,6 +1,5 @@
 """What a subject does to its surroundings, what its surroundings do to it, and whom it calls."""
 
-import random
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +11,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torchstone.check.actions import action
 from torchstone.check.actions.call import MODES, prepared, result_of
 from torchstone.check.actions.general import backwards, inside
-from torchstone.check.held import Held, SubjectError, seeded
+from torchstone.check.actions.state import held_tensors
+from torchstone.check.held import Held, SubjectError, parameters, seeded
 from torchstone.check.probe import Answer
 from torchstone.check.settings import GENERATORS, read, restored
 
@@ -22,30 +22,32 @@ def surroundings(held: Held, options: Mapping[str, Any], tensors: Mapping[str, T
     """What a subject leaves changed in the process: global settings and random numbers.
 
     Facts: "changed" lists settings ("name", "during", "before", "after"); "drawn" the generators that a call moved on,
-    "seeded" those that it set to a state of its own.
+    "seeded" those that it, or the construction, set to a state of its own.
     """
     with restored():  # what is imported on the way may change settings once
         _whole(held, options, tensors, [])
     changed: list[dict[str, Any]] = []
-    ends: list[dict[str, Any]] = []
-    drawn: set[str] = set()
+    rounds: list[list[dict[str, Any]]] = []
     for seed in (1, 2):
         with restored(), seeded(seed):
-            start = {name: state() for name, state in GENERATORS.items()}
             changed = []
-            _whole(held, options, tensors, changed)
-            end = {name: state() for name, state in GENERATORS.items()}
-        drawn |= {name for name in start if start[name] != end[name]}
-        ends.append(end)
+            rounds.append(_whole(held, options, tensors, changed))
     # Not moved on from where it was, but set: two beginnings come to one end.
-    ours = {name for name in drawn if ends[0][name] == ends[1][name]}
-    return Answer({"changed": changed, "drawn": sorted(drawn - ours), "seeded": sorted(ours)})
+    first, second = rounds
+    steps = [(name, step) for name in GENERATORS for step in (1, 2) if _moved(first, step, name)]
+    ours = {name for name, step in steps if first[step][name] == second[step][name]}
+    drawn = {name for name in GENERATORS if _moved(first, 2, name)} - ours
+    return Answer({"changed": changed, "drawn": sorted(drawn), "seeded": sorted(ours)})
+
+
+def _moved(states: list[dict[str, Any]], step: int, name: str) -> bool:
+    return bool(states[step][name] != states[step - 1][name])
 
 
 def _whole(
     held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor], changed: list[dict[str, Any]]
-) -> None:
-    """Build, call, differentiate; note after each what is other than before. Random numbers of the building go."""
+) -> list[dict[str, Any]]:
+    """Build, call, differentiate; note what is other than before. The generators' states before, between and after."""
     before = read()
 
     def compare(during: str) -> None:
@@ -57,17 +59,21 @@ def _whole(
                 changed.append({"name": name, "during": during, "before": short[0], "after": short[1]})
         before = after
 
-    states = torch.get_rng_state(), random.getstate()
-    built = held.build(options.get("build"))
+    states = [_generators()]
+    built = held.build(options.get("build"), seed=None)
     compare("construction")
-    torch.set_rng_state(states[0])  # parameters start from random numbers
-    random.setstate(states[1])
+    states.append(_generators())
     leaves = prepared(held, options, tensors)
     value = result_of(held, built, inside(leaves))
     compare("forward pass")
     if value.is_floating_point() and value.requires_grad:
         backwards(value, leaves)
     compare("backward pass")
+    return [*states, _generators()]
+
+
+def _generators() -> dict[str, Any]:
+    return {name: state() for name, state in GENERATORS.items()}
 
 
 @action
@@ -84,7 +90,8 @@ def modes(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor])
         asked = {**options, "wrt": ()} if name == "plain" else options
         built: Any = held.build(options.get("build"))
         if isinstance(built, torch.nn.Module):
-            learnable = any(each.requires_grad for each in built.parameters())
+            kept = [*built.parameters(), *(each for _, each in held_tensors(built))]
+            learnable = any(each.requires_grad for each in kept)
         try:
             inputs = inside(prepared(held, asked, tensors))
             with seeded(0), MODES.get(name, torch.enable_grad)():
@@ -109,7 +116,7 @@ def refuses(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor
     try:
         built = _constructed(held, overrides)
     except SubjectError as error:
-        unfit = isinstance(error.original, TypeError) and "argument" in str(error)
+        unfit = isinstance(error.original, TypeError) and ("argument" in str(error) or "takes no" in str(error))
         return Answer({"when": "unknown" if unfit else "construction", "error": str(error)})
     try:
         with seeded(0):
@@ -124,8 +131,6 @@ def _constructed(held: Held, overrides: Mapping[str, Any]) -> Any:
     if held.form != "instance":
         return held.build(overrides)
     # Its constructor is where a value is looked at; an attribute that is set passes by it.
-    from torchstone.check.held import parameters
-
     names, _ = parameters(type(held.thing))
     known = {name: getattr(held.thing, name) for name in names if hasattr(held.thing, name)}
     return Held(type(held.thing), held.spec).build({**known, **overrides})

@@ -120,7 +120,7 @@ def unregistered_tensor(subject: Subject) -> Iterator[Finding]:
         number without dimensions, which PyTorch lets work on any device, are notes.
     Instead: `self.register_buffer("weight", weight)`, `nn.Parameter`, `nn.ParameterList`, `nn.ModuleList`.
     """
-    facts = _asked(subject, "unregistered").facts
+    facts = _asked(subject, "unregistered", takes_dtype="dtype" in subject.description.constructor).facts
     for left in facts["left"]:
         harmless = not left["parameter"] and (not left["shape"] or not facts["elsewhere"])
         what = "a parameter that is not registered" if left["parameter"] else "a plain tensor"
