@@ -101,7 +101,7 @@ class SubjectReport:
 
 @dataclass(frozen=True)
 class Report:
-    """What a check found, subject by subject.
+    """What a check found, subject by subject. Shows itself as a card in a notebook.
 
     `remarks` say what else there is to know of the targets: cells that do not parse, names that were passed over.
     """
@@ -134,6 +134,28 @@ class Report:
     def faults(self) -> tuple[RuleResult, ...]:
         """Where the checker itself went wrong."""
         return tuple(result for subject in self.subjects for result in subject.faults)
+
+    def __str__(self) -> str:
+        from torchstone.report.check.terminal import text
+
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        from torchstone.report.check.page import notebook
+
+        return notebook(self)
+
+    def to_html(self) -> str:
+        """One self-contained page."""
+        from torchstone.report.check.page import html
+
+        return html(self)
+
+    def to_json(self) -> str:
+        """The data, as the command writes it."""
+        from torchstone.report.check.data import json
+
+        return json(self)
 
 
 def joined(reports: Sequence[Report]) -> Report:

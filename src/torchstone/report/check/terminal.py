@@ -14,6 +14,7 @@ from torchstone.report.check.words import (
     details,
     headline,
     knowledge,
+    outcome,
     summary,
 )
 from torchstone.report.lines import WIDTH, captured, folded, said, show
@@ -81,7 +82,6 @@ def _not_run(subject: SubjectReport, width: int) -> Iterator[Text]:
         return
     yield Text()
     yield from folded(said(f"{counted(len(subject.not_run), 'rule')} gave no verdict", "dim"), width, 2, 4)
-    for outcome, reason, members in groups:
+    for became, reason, members in groups:
         codes = " ".join(result.code for result in members)
-        told = "a fault of torchstone's own" if outcome == "fault" else outcome
-        yield from folded(said(f"{codes}: {told}" + (f", {reason}" if reason else ""), "dim"), width, 4, 6)
+        yield from folded(said(f"{codes}: {outcome(became)}" + (f", {reason}" if reason else ""), "dim"), width, 4, 6)

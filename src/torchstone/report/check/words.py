@@ -26,6 +26,7 @@ VERDICTS = {
     "fail": Sign("✗", "bold red", "bad"),
     "error": Sign("?", "bold magenta", "fair"),
 }
+_LONGEST = 160  # characters of an input; the data and the script have all of it
 # In the order in which they are told.
 OUTCOMES = ("fault", "blocked", "expected", "not applicable", "skipped")
 _KNOWLEDGE = {
@@ -99,7 +100,9 @@ def details(finding: Finding) -> list[tuple[str, str]]:
 
 
 def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else str(value)
+    """An input's numbers; of many, the first ones."""
+    text = str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST].rpartition(',')[0]}, ..."
 
 
 def by_reason(results: Iterable[RuleResult]) -> list[tuple[str, str, list[RuleResult]]]:
@@ -107,6 +110,11 @@ def by_reason(results: Iterable[RuleResult]) -> list[tuple[str, str, list[RuleRe
     ordered = sorted(results, key=lambda result: (OUTCOMES.index(result.outcome), result.reason))
     groups = groupby(ordered, key=lambda result: (result.outcome, result.reason))
     return [(outcome, reason, list(members)) for (outcome, reason), members in groups]
+
+
+def outcome(word: str) -> str:
+    """What became of a rule, in words for readers."""
+    return "a fault of torchstone's own" if word == "fault" else word
 
 
 def as_data(value: Any) -> Any:
