@@ -138,6 +138,19 @@ def _inplace(subject: "Subject") -> bool:
     return bool({**seen.call, **seen.constructor, **seen.attributes, **subject.spec.kwargs}.get("inplace", False))
 
 
+def _gradient_hook(subject: "Subject") -> bool:
+    """An identity with a backward of its own is made for the backward."""
+    if subject.definition is not None or subject.kind != "activation" or not subject.predictions:
+        return False
+    sample = subject.sample()
+    answer = subject.call(sample, wrt=subject.predictions)
+    if not answer.ok or not torch.equal(answer.tensors["value"], sample[subject.x]):
+        return False
+    flowing = torch.linspace(-3, 3, sample[subject.x].numel(), dtype=torch.float64).reshape(sample[subject.x].shape)
+    changed = subject.call({**sample, "cotangent": flowing}, wrt=[subject.x])
+    return changed.ok and not torch.equal(changed.tensors.get(f"grad.{subject.x}", flowing), flowing)
+
+
 def _no(subject: "Subject") -> bool:
     return False
 
@@ -158,6 +171,6 @@ TRAITS = {
     "target_differentiable": Trait("a gradient flows back to the target", _no),
     "hides_nan": Trait("a NaN in the input does not show in the result, on purpose", _no),
     "caches": Trait("keeps tensors between calls, on purpose", _no),
-    "gradient_hook": Trait("changes the gradient on purpose: reverses or clips it", _no),
+    "gradient_hook": Trait("changes the gradient on purpose: reverses or clips it", _gradient_hook),
     "data_dependent": Trait("control flow depends on the numbers, on purpose", _no),
 }
