@@ -1,23 +1,45 @@
-"""Subjects for the rules on derivatives: wrong ones and clean ones."""
+"""Subjects for the rules on the values of derivatives: wrong ones and clean ones."""
 
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import Function
 
 from torchstone.check.mutants import clean, mutant
 
 
-@mutant("D101", definition="sigmoid")
-class SigmoidWithoutTheFactor(Function):
-    """Its backward forgets the factor 1 - y."""
+class SavesItsResult(Function):
+    """A sigmoid with its result on ctx."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         y = torch.sigmoid(x)
         ctx.save_for_backward(y)
         return y
+
+
+class SavesItsInput(Function):
+    """x exp(-x^2) with its input on ctx."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x * torch.exp(-x * x)
+
+
+class SavesBoth(Function):
+    """A mean squared error with prediction and target on ctx."""
+
+    @staticmethod
+    def forward(ctx: Any, prediction: Tensor, target: Tensor) -> Tensor:
+        ctx.save_for_backward(prediction, target)
+        return (prediction - target).pow(2).mean()
+
+
+@mutant("D101", definition="sigmoid")
+class SigmoidWithoutAFactor(SavesItsResult):
+    """Its backward forgets the factor 1 - y."""
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
@@ -42,13 +64,8 @@ class SoftmaxOfTheDiagonal(Function):
 
 
 @mutant("D101", definition="mse")
-class MeanSquareWithTheGradientOfTheSum(Function):
+class MeanSquareWithTheGradientOfTheSum(SavesBoth):
     """Its backward forgets to divide by the count."""
-
-    @staticmethod
-    def forward(ctx: Any, prediction: Tensor, target: Tensor) -> Tensor:
-        ctx.save_for_backward(prediction, target)
-        return (prediction - target).pow(2).mean()
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
@@ -63,17 +80,168 @@ def detached_tanh(x: Tensor) -> Tensor:
     return x.tanh().detach()
 
 
-@clean("D101", definition="sigmoid")
-class Sigmoid(Function):
-    """The slope from the saved result."""
+@mutant("D102")
+class BumpOnOneSide(SavesItsInput):
+    """Its backward is right for positive x alone."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        y = torch.sigmoid(x)
-        ctx.save_for_backward(y)
-        return y
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return g * (1 - 2 * x * x.abs()) * torch.exp(-x * x)
+
+
+@mutant("D102", kind="loss", inputs="prediction float[N,C]; target float[N,C]")
+class MeanCube(Function):
+    """Its backward forgets the mean."""
+
+    @staticmethod
+    def forward(ctx: Any, prediction: Tensor, target: Tensor) -> Tensor:
+        ctx.save_for_backward(prediction, target)
+        return (prediction - target).abs().pow(3).mean()
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        prediction, target = ctx.saved_tensors
+        error = prediction - target
+        slope = 3 * error * error.abs() * g
+        return slope, -slope
+
+
+@mutant("D102", kind="loss", inputs="anchor float[N,d]; positive float[N,d]; negative float[N,d]", also=("D106",))
+class PullsOnly(nn.Module):
+    """A triplet loss whose far side is cut off by `.data`."""
+
+    def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+        near = (anchor - positive).pow(2).sum(1)
+        far = (anchor - negative.data).pow(2).sum(1)
+        return (near - far + 20.0).mean()
+
+
+@mutant("D103")
+class ClipsWhatFlowsIn(SavesItsInput):
+    """Its backward clips the upstream gradient at 1."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return g.clamp(max=1.0) * (1 - 2 * x * x) * torch.exp(-x * x)
+
+
+@mutant("D103", also=("D106",))
+class TakesTheSizeOfWhatFlowsIn(SavesItsInput):
+    """Its backward uses |g|."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return g.abs() * (1 - 2 * x * x) * torch.exp(-x * x)
+
+
+@mutant("D103", definition="mse", also=("D106",))
+class IgnoresWhatFlowsIn(SavesBoth):
+    """Its backward is right for `loss.backward()` alone."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        prediction, target = ctx.saved_tensors
+        slope = 2 * (prediction - target) / prediction.numel()
+        return slope, -slope
+
+
+@mutant("D104", kind="loss", inputs="x float[N,C]; y float[N,C]; weight float[N,C]", also=("D101", "D102"))
+class AsksForTheWrongInput(Function):
+    """Its backward looks up whether the second input wants a gradient, and gives it to the first."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, y, weight)
+        return (weight * (x - y).pow(2)).sum()
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        x, y, weight = ctx.saved_tensors
+        error = x - y
+        slope = 2 * weight * error * g
+        wants = ctx.needs_input_grad
+        return slope if wants[1] else None, -slope if wants[0] else None, g * error * error
+
+
+@mutant("D105")
+class FlattensWhatFlowsIn(SavesItsInput):
+    """Its backward calls `view` on the upstream gradient, which raises for a transposed one."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        slope = (1 - 2 * x * x) * torch.exp(-x * x)
+        return (g.view(-1) * slope.reshape(-1)).reshape(x.shape)
+
+
+@mutant("D105")
+class ReadsMemoryInOrder(SavesItsInput):
+    """Its backward reads the upstream gradient as if it were contiguous."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        flat = torch.as_strided(g, x.shape, torch.empty(x.shape).stride()) if 0 not in g.stride() else g
+        return flat * (1 - 2 * x * x) * torch.exp(-x * x)
+
+
+@clean("D101", "D102", "D103", "D104", "D105", definition="sigmoid")
+class Sigmoid(SavesItsResult):
+    """The slope from the saved result."""
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         (y,) = ctx.saved_tensors
         return g * y * (1 - y)
+
+
+@clean("D102", "D103", "D104", "D105")
+class Bump(SavesItsInput):
+    """x exp(-x^2), of which nobody knows a definition."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return g * (1 - 2 * x * x) * torch.exp(-x * x)
+
+
+@clean()
+class RoundsStraightThrough(Function):
+    """A straight-through estimator: the values do not change, and the gradient is a matter of choice."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.round()
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        return g
+
+
+@clean()
+class ReversesGradients(Function):
+    """An identity that turns the gradient round, for training against a domain."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        return -0.5 * g
+
+
+@clean()
+class ClipsGradients(Function):
+    """An identity that clips the gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        return g.clamp(-1, 1)

@@ -117,7 +117,7 @@ def relative_error(got: Tensor, truth: Truth) -> Floats:
 
 def number(value: float) -> str:
     """A number as a sentence has it."""
-    return f"{value:.6g}"
+    return f"{value + 0.0:.6g}"  # no -0
 
 
 def place(tensors: Inputs, name: str, where: tuple[int, ...]) -> str:

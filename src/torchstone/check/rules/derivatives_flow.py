@@ -1,6 +1,7 @@
 """Rules on what a backward does with the gradient that flows in: that it is linear in it, whatever its layout."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from torchstone.check.evidence import Mismatch, finding, plain
 from torchstone.check.probe import Answer
-from torchstone.check.result import Finding, Severity
+from torchstone.check.result import Finding
 from torchstone.check.rule import NotApplicable, rule
 from torchstone.check.rules.derivatives import Inputs, demand_gradient, number, place
 from torchstone.check.subject import Subject
@@ -245,34 +246,35 @@ def strides(subject: Subject) -> Iterator[Finding]:
         flowing = torch.full(shape, 2.0, dtype=torch.float64) if layout == "expanded" else _mixed(shape)
         asked = {**sample, "cotangent": flowing}
         sentence = f"where the gradient that flows in {_LAYOUTS[layout]}"
-        yield from _same(
-            subject, asked, names, {"cotangent": layout}, sentence, loud="error" if layout == "expanded" else "warning"
-        )
+        found = _differs(subject, asked, names, {"cotangent": layout}, sentence)
+        if found is not None:
+            yield replace(found, severity="error") if layout == "expanded" else found
+            return
     for layout in ("transposed", "strided", "offset", "channels_last"):
         asked = subject.sample(extra=(2, 3, 4, 2)) if layout == "channels_last" else sample
-        laid = {
-            name: layout
-            for name, tensor in asked.items()
-            if tensor.dim() == 4 or (layout != "channels_last" and tensor.dim())
-        }
-        if laid:
-            yield from _same(subject, asked, names, laid, f"where an input {_LAYOUTS[layout]}", loud="warning")
+        least = 4 if layout == "channels_last" else 1
+        laid = {name: layout for name, tensor in asked.items() if tensor.dim() >= least and tensor.dim() < least + 4}
+        found = _differs(subject, asked, names, laid, f"where an input {_LAYOUTS[layout]}") if laid else None
+        if found is not None:
+            yield found
+            return
 
 
-def _same(
-    subject: Subject, tensors: Inputs, names: Sequence[str], layouts: Mapping[str, str], sentence: str, loud: Severity
-) -> Iterator[Finding]:
+def _differs(
+    subject: Subject, tensors: Inputs, names: Sequence[str], layouts: Mapping[str, str], sentence: str
+) -> Finding | None:
+    """The gradients in other layouts, held against those of contiguous tensors."""
     expected, got = subject.call(tensors, wrt=names), subject.call(tensors, wrt=names, layouts=dict(layouts))
     if not expected.ok:
-        return
+        return None
     if not got.ok:
-        yield Finding(f"{sentence}, it raises {got.error}", _plainly(tensors), severity=loud)
-        return
+        return Finding(f"{sentence}, it raises {got.error}", _plainly(tensors), severity="warning")
     if not _agree(got.tensors["value"], expected.tensors["value"]):
-        return
+        return None
     for name in names:
         right, mine = (each.tensors.get(f"grad.{name}") for each in (expected, got))
         if not _agree(mine, right):
             shown = [None if each is None else plain(each) for each in (right, mine)]
             message = f"{sentence}, the gradient for {name} is another one than for contiguous tensors"
-            yield Finding(message, _plainly(tensors), expected=shown[0], got=shown[1])
+            return Finding(message, _plainly(tensors), expected=shown[0], got=shown[1])
+    return None
