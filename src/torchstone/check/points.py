@@ -143,7 +143,7 @@ def _far(prediction: Input, targets: Sequence[Input]) -> Iterator[tuple[float, b
     """Numbers far out, and whether they are rare."""
     low, high = prediction.domain.inf, prediction.domain.sup
     if (low, high) == (0, 1):
-        yield from ((x, False) for x in (0.0, 1.0, 1e-12, 1 - 2.0**-20, 1e-30))
+        yield from ((x, False) for x in (0.0, 1.0, 1e-12, 1 - 2.0**-20))
     elif low == 0:
         yield from ((x, x > 1e4) for x in (0.0, 1e-12, 1e4, 1e20))
     elif high == 0:

@@ -8,9 +8,6 @@ from torch.nn import functional as F  # noqa: N812
 
 from torchstone.check.mutants import clean, mutant
 
-_SHAPES = ("L104",)  # what a loss of one line says nothing on
-_LABELS = ("L105", "L108")  # what plain indexing lets pass
-
 
 def _same(prediction: Tensor, target: Tensor) -> None:
     if prediction.shape != target.shape:
@@ -33,7 +30,7 @@ class SquaredErrorHalved(nn.Module):
         return 0.5 * ((prediction - target) ** 2).mean()
 
 
-@mutant("L101", definition="mse")
+@mutant("L101", also=("N105",), definition="mse")
 class SquaredErrorOverBatch(nn.Module):
     """The sum over the number of rows."""
 
@@ -56,7 +53,7 @@ class HuberWithoutConstant(nn.Module):
         return torch.where(residual < self.delta, 0.5 * residual**2, self.delta * residual).mean()
 
 
-@mutant("L101", also=("G008",), definition="cross_entropy")
+@mutant("L101", also=("N105",), definition="cross_entropy")
 def cross_entropy_of_softmax(logits: Tensor, target: Tensor) -> Tensor:
     """A softmax before a loss that takes logits."""
     return F.cross_entropy(torch.softmax(logits, dim=1), target)
@@ -73,7 +70,7 @@ def smooth_l1_at_the_wrong_place(prediction: Tensor, target: Tensor, beta: float
 # Reductions.
 
 
-@mutant("L103", inputs="prediction float[N,C]; target float[N,C]", kind="loss")
+@mutant("L103", also=("N105",), inputs="prediction float[N,C]; target float[N,C]", kind="loss")
 class LogisticDistance(nn.Module):
     """A loss of nobody's catalogue, whose mean divides by the rows."""
 
@@ -247,7 +244,7 @@ class WeightedOverRows(nn.Module):
         return (loss if self.weight is None else loss * self.weight[target]).mean()
 
 
-@mutant("L111", inputs="logits float[N,C]; target int64[N] in [0,C)", kind="loss")
+@mutant("L111", also=("N105",), inputs="logits float[N,C]; target int64[N] in [0,C)", kind="loss")
 class IgnoredRowsInTheMean(nn.Module):
     """The ignored rows cost nothing, but count."""
 
@@ -268,7 +265,7 @@ class IgnoredRowsInTheMean(nn.Module):
 def positive_weight_for_both(logits: Tensor, target: Tensor, pos_weight: Tensor | None = None) -> Tensor:
     """pos_weight multiplies both terms."""
     _same(logits, target)
-    loss = logits.clamp(min=0) - logits * target + torch.log1p(torch.exp(-logits.abs()))
+    loss = F.softplus(logits) - logits * target
     return (loss if pos_weight is None else loss * pos_weight).mean()
 
 
@@ -375,6 +372,8 @@ class CrossEntropyByGathering(nn.Module):
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        if bool(((target < 0) & (target != self.ignore_index)).any()):
+            raise ValueError("target: expected labels in [0, C), or the ignored one")
         kept = target != self.ignore_index
         safe = target.masked_fill(~kept, 0).unsqueeze(1)
         weight = logits.new_ones(logits.shape[1]) if self.weight is None else self.weight
@@ -383,18 +382,19 @@ class CrossEntropyByGathering(nn.Module):
         plain = costs.gather(1, safe).squeeze(1) * each
         shaped = weight.reshape(-1, *[1] * (logits.dim() - 2))
         smooth = (costs * shaped).mean(dim=1) * kept
-        total = (1 - self.label_smoothing) * plain.sum()
+        wide = torch.promote_types(logits.dtype, torch.float32)
+        total = (1 - self.label_smoothing) * plain.sum(dtype=wide)
         if self.label_smoothing:
-            total = total + self.label_smoothing * smooth.sum()
-        return total / each.sum()
+            total = total + self.label_smoothing * smooth.sum(dtype=wide)
+        return (total / each.sum(dtype=wide)).to(logits.dtype)
 
 
 @clean("L101", "L109", "L110", "L112", definition="mse")
-def mean_squared_error_by_product(y_true: Tensor, y_pred: Tensor) -> Tensor:
+def mean_squared_error_target_first(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """The target comes first."""
     _same(y_pred, y_true)
-    residual = (y_pred - y_true).reshape(-1)
-    return residual @ residual / residual.numel() if residual.numel() else residual.sum() / 0
+    residual = y_pred.sub(y_true)
+    return (residual * residual.conj()).mean()
 
 
 @clean("L105", "L107", kind="loss", inputs="prediction float[N,d] in [0,1]; target float[N,d] in {0,1}")

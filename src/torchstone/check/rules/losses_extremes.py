@@ -39,7 +39,7 @@ def saturation(subject: Subject) -> Iterator[Finding]:
     probability. Where there are only probabilities, bound the logarithm and not its argument, in a backward of your
     own: of log(p).clamp(min=-100), autograd makes 0 times infinity at 0.
     """
-    judge, told, seen = _judged(subject), set(), set()
+    judge, told, seen, messages = _judged(subject), set(), set(), set()
     for dtype in _dtypes(subject):
         for index, place in enumerate(extreme(subject)):
             if index in seen:
@@ -53,7 +53,10 @@ def saturation(subject: Subject) -> Iterator[Finding]:
             if manner not in told:
                 told.add(manner)
                 severity: Severity = "warning" if place.rare or _has_constant(subject) else "error"
-                yield finding(subject, lambda found: _sentence(subject, found), judge, tensors, severity=severity)
+                found = finding(subject, lambda worst: _sentence(subject, worst), judge, tensors, severity=severity)
+                if found.message not in messages:
+                    messages.add(found.message)
+                    yield found
 
 
 def _dtypes(subject: Subject) -> tuple[torch.dtype, ...]:
