@@ -99,3 +99,12 @@ def where(subject: Subject, mismatch: Mismatch) -> str:
 def shown(value: Any) -> str:
     """A number as a sentence shows it."""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def apart(got: float, expected: float) -> tuple[str, str]:
+    """Two numbers with as many digits as it takes to tell them apart, and one more."""
+    for digits in range(6, 18):
+        pair = f"{got:.{digits}g}", f"{expected:.{digits}g}"
+        if pair[0] != pair[1]:
+            break
+    return (f"{got:.{digits + 1}g}", f"{expected:.{digits + 1}g}") if digits > 6 else pair

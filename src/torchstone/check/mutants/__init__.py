@@ -9,7 +9,10 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-_MODULES = ("general", "surroundings", "losses", "activations", "derivatives", "numerics", "transforms", "state")
+_MODULES = (
+    *("general", "surroundings", "losses", "activations", "activations_modules"),
+    *("derivatives", "numerics", "transforms", "state"),
+)
 
 
 @dataclass(frozen=True)

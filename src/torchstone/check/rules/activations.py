@@ -8,7 +8,7 @@ from torch import Tensor
 
 from torchstone.check import grids
 from torchstone.check.evidence import Judge, Mismatch, finding
-from torchstone.check.pointwise import Fault, Floats, judged, shown, where
+from torchstone.check.pointwise import Fault, Floats, apart, judged, shown, where
 from torchstone.check.result import Finding, Severity
 from torchstone.check.rule import NotApplicable, rule
 from torchstone.check.subject import Subject
@@ -41,7 +41,8 @@ def differs(subject: Subject, mismatch: Mismatch) -> str:
             f"the result for an input of shape {shape} has shape {mismatch.got['shape']}, "
             f"expected {mismatch.expected['shape']}"
         )
-    return f"the value at {where(subject, mismatch)} is {shown(mismatch.got)}, expected {shown(mismatch.expected)}"
+    got, right = apart(mismatch.got, mismatch.expected)
+    return f"the value at {where(subject, mismatch)} is {got}, expected {right}"
 
 
 @rule("A101", "value", kinds=("activation",), need="definition")

@@ -15,10 +15,11 @@ from torchstone.oracle import FORMATS, Format, Truth, distance, not_finite
 
 _SMALL = 2.0**-2  # of |f| + |x f'|: below it, what counts are the digits of a small number, N102's
 _ANOTHER = 1e-9  # of the size, in float64: A101 says so
+_AFTER = ("G001", "A101", "A103")
 _FAR, _NEAR = 1e4, 1e-10  # nobody's fault is an error beyond
 
 
-@rule("N101", "ulp", kinds=("activation",), severity="warning", need="definition", after=("G001", "A101"))
+@rule("N101", "ulp", kinds=("activation",), severity="warning", need="definition", after=_AFTER)
 def ulp(subject: Subject) -> Iterator[Finding]:
     """Its values are as near to the truth as its type allows, within a few units in the last place.
 
@@ -75,7 +76,7 @@ def _digits(value: float, form: Format) -> str:
     return f"{value:.{math.ceil(form.digits * 0.302) + 1}g}"
 
 
-@rule("N102", "tail-cancellation", kinds=("activation",), severity="warning", need="definition", after=("G001", "A101"))
+@rule("N102", "tail-cancellation", kinds=("activation",), severity="warning", need="definition", after=_AFTER)
 def tail_cancellation(subject: Subject) -> Iterator[Finding]:
     """Small values keep at least half of their digits: in the tails, and near a zero.
 
@@ -115,7 +116,7 @@ def _lost(subject: Subject, found: Mismatch) -> str:
     )
 
 
-@rule("N103", "overflow-underflow", kinds=("activation",), need="definition", after=("G001", "A101"))
+@rule("N103", "overflow-underflow", kinds=("activation",), need="definition", after=_AFTER)
 def overflow(subject: Subject) -> Iterator[Finding]:
     """No NaN, infinity or 0 where the value is a number that the type holds.
 
