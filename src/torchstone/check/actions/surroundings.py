@@ -101,7 +101,8 @@ def modes(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor])
                 raise
             raised[name] = str(error)
             continue
-        wants[name] = value.requires_grad and not any(value is each for each in inputs.values())
+        passed = name != "grad" and any(value is each for each in inputs.values())  # an identity
+        wants[name] = value.requires_grad and not passed
         found[name] = value.detach().clone()
     return Answer({"requires_grad": wants, "raised": raised, "learnable": learnable}, found)
 

@@ -40,7 +40,7 @@ def global_state_touched(subject: Subject) -> Iterator[Finding]:
             change["after"],
         )
     for name in facts["seeded"]:
-        yield Finding(f"a call seeds {name} random numbers: all that are drawn afterwards repeat themselves")
+        yield Finding(f"it seeds {name} random numbers: all that are drawn afterwards repeat themselves")
     if facts["drawn"] and not subject.trait("stochastic"):
         names = " and ".join(facts["drawn"])
         yield Finding(
@@ -157,7 +157,9 @@ def _nonsense(subject: Subject) -> Iterator[tuple[str, Any]]:
     for entry in () if subject.definition is None else subject.definition.parameters:
         named = next((each for each in (entry.argument, entry.name) if each in settable), None)
         wrong = next((each for each in (-1.0, 0.0, 2.0) if entry.domain.contains(sp.Float(each)) == sp.false), None)
-        if named is not None and named != "label_smoothing" and wrong is not None and not entry.is_vector:
+        if named in (None, "label_smoothing") or wrong is None or entry.is_vector:
+            continue
+        if not isinstance(settable[named], bool):
             yield named, wrong
 
 
