@@ -370,8 +370,9 @@ def test_of_a_class_at_minus_infinity():
 def test_another_choice_that_is_as_right():
     bce = definitions.get("bce")
     (plain,) = [each.accepted for each in bce.conventions if each.accepted is not None]
-    value = oracle.truth(changed(bce, plain), {"p": [0.0, 0.0, 0.5], "t": [1.0, 0.0, 1.0]}).value.high
-    np.testing.assert_array_equal(value, [np.inf, 0, np.log(2)])
+    answer = oracle.truth(changed(bce, plain), {"p": [0.0, 1.0, 0.0, 0.5], "t": [1.0, 0.0, 0.0, 1.0]})
+    np.testing.assert_array_equal(answer.value.high, [np.inf, np.inf, 0, np.log(2)])
+    np.testing.assert_array_equal(answer.gradients["p"].high, [-np.inf, np.inf, 1, -2])
     rate = {"x": np.array([0.0, 2.0]), "t": np.array([1.0, 3.0])}
     for name, inputs in (("cosine_embedding", TWO), ("triplet_margin", THREE), ("poisson_nll_rate", rate)):
         function = definitions.get(name)

@@ -17,6 +17,7 @@ from torchstone.definitions.losses_common import (
     p,
     pos_weight,
     positive_part,
+    share_of_log,
     t,
     weight,
     x,
@@ -28,11 +29,6 @@ FLOOR = -100
 
 def _floored_log(argument: sp.Expr) -> sp.Expr:
     return sp.Piecewise((sp.log(argument), argument > sp.exp(FLOOR)), (sp.Integer(FLOOR), True))
-
-
-def _unless_absent(share: sp.Expr, argument: sp.Expr) -> sp.Expr:
-    """share log(argument), which is 0 where the share is, and -oo where only the argument is 0."""
-    return sp.Piecewise((0, sp.Eq(share, 0)), (-sp.oo, sp.Eq(argument, 0)), (share * sp.log(argument), True))
 
 
 BCE = Function(
@@ -59,7 +55,7 @@ BCE = Function(
             "the logarithm of 0",
             "floored at -100",
             "the plain logarithm: infinity; or clamping p, which also stops the gradient",
-            accepted=-weight * (_unless_absent(t, p) + _unless_absent(1 - t, 1 - p)),
+            accepted=-weight * (share_of_log(t, p) + share_of_log(1 - t, 1 - p)),
         ),
         Convention("the gradient beyond the floor", "that of the logarithm itself", "0, as of a clamp"),
         Convention("the gradient at a certain and wrong prediction", "1e12 in size, for infinity", ""),

@@ -56,6 +56,12 @@ def positive_part(u: sp.Expr) -> sp.Expr:
     return sp.Piecewise((u, u >= 0), (0, True))
 
 
+def share_of_log(share: sp.Expr, argument: sp.Expr) -> sp.Expr:
+    """share log(argument): 0 where the share is, and infinite, with its slope, where only the argument is 0."""
+    infinite = -sp.oo * (1 - argument)  # its slope is infinite, too; a constant's would be 0
+    return sp.Piecewise((0, sp.Eq(share, 0)), (infinite, sp.Eq(argument, 0)), (share * sp.log(argument), True))
+
+
 def hull(first: sp.Expr, second: sp.Expr) -> sp.Interval:
     """The slopes between two, whichever is the smaller."""
     return sp.Interval(sp.Min(first, second), sp.Max(first, second))

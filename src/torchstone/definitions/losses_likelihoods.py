@@ -3,7 +3,7 @@
 import sympy as sp
 
 from torchstone.definitions.core import FREE, VALUE, Convention, Function, Identity, Input, Limit, Reference, Variant
-from torchstone.definitions.losses_common import MEAN, NOT_NEGATIVE, POSITIVE, SWITCH, eps, full, r, t, x
+from torchstone.definitions.losses_common import MEAN, NOT_NEGATIVE, POSITIVE, SWITCH, eps, full, r, share_of_log, t, x
 
 _DIVERGENCE = sp.Piecewise((0, sp.Eq(t, 0)), (t * (sp.log(t) - x), True))
 _KULLBACK = Reference("S. Kullback and R. Leibler, On Information and Sufficiency, Ann. Math. Statist. 22 (1951)")
@@ -99,9 +99,7 @@ POISSON_NLL_RATE = Function(
             "eps",
             "added to the rate in the logarithm",
             "none: infinity for a rate of 0",
-            accepted=x
-            - sp.Piecewise((0, sp.Eq(t, 0)), (-sp.oo, sp.Eq(x, 0)), (t * sp.log(x), True))
-            + full * _STIRLING,
+            accepted=x - share_of_log(t, x) + full * _STIRLING,
         ),
     ),
     variants=(

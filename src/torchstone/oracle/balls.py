@@ -96,6 +96,17 @@ _METHODS = ("exp", "log", "erf", "erfc", "sinh", "cosh", "tanh", "sin", "cos", "
 class _BallPrinter(PythonCodePrinter):
     """Prints an expression as Python on Arb balls, with every constant exact."""
 
+    def __init__(self) -> None:
+        super().__init__({"fully_qualified_modules": False})
+        self._bound: frozenset[sp.Basic] = frozenset()  # the indices of the sums around
+
+    def _print_Sum(self, expr: Any) -> str:
+        around, self._bound = self._bound, self._bound | set(expr.variables)
+        text = str(super()._print_Sum(expr))
+        self._bound = around
+        # The log-sum-exp of a row is needed for every class, a distance in every branch: each is computed once.
+        return text if expr.free_symbols & around else f"once(seen, {text!r}, lambda: {text})"
+
     def _print_Rational(self, expr: Any) -> str:
         return f"fmpq({expr.p}, {expr.q})"
 
@@ -151,7 +162,22 @@ class _BallPrinter(PythonCodePrinter):
 for _name in _METHODS:
     setattr(_BallPrinter, f"_print_{_name}", _BallPrinter._print_Function)
 
-_NAMESPACE = {"arb": arb, "fmpq": fmpq, "sign": _sign, "side": _side, "largest": _largest, "power": _power}
+
+def _once(seen: dict[str, Any], key: str, compute: Callable[[], Any]) -> Any:
+    if key not in seen:
+        seen[key] = compute()
+    return seen[key]
+
+
+_NAMESPACE = {
+    "once": _once,
+    "arb": arb,
+    "fmpq": fmpq,
+    "sign": _sign,
+    "side": _side,
+    "largest": _largest,
+    "power": _power,
+}
 Compiled = Callable[..., Sequence[Any]]
 
 
@@ -160,12 +186,12 @@ def compile_balls(arguments: Sequence[sp.Basic], expressions: Sequence[sp.Expr],
 
     `share` computes common subexpressions once; it must be off where a Sum binds an index.
     """
-    printer = _BallPrinter({"fully_qualified_modules": False})
+    printer = _BallPrinter()
     shared, results = sp.cse(list(expressions), list=True) if share else ([], list(expressions))
     lines = [f"    {printer.doprint(name)} = {printer.doprint(value)}" for name, value in shared]
     names = ", ".join(printer.doprint(argument) for argument in arguments)
     values = "".join(f"{printer.doprint(result)}, " for result in results)
-    source = "\n".join([f"def function({names}):", *lines, f"    return ({values})"])
+    source = "\n".join([f"def function({names}):", "    seen = {}", *lines, f"    return ({values})"])
     # `sum` starts from an int; `list(...)` of a generator is what the printer writes for a Sum.
     scope: dict[str, Any] = dict(_NAMESPACE)
     exec(compile(source.replace("builtins.sum", "sum"), "<definition>", "exec"), scope)
