@@ -1,5 +1,7 @@
 """Subjects for the rules on numerics: wrong ones and clean ones."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -76,12 +78,12 @@ class _Halves(torch.autograd.Function):
     """Multiplies by a matrix in forward, and by the matrix as it was in backward."""
 
     @staticmethod
-    def forward(ctx, x, weight):  # type: ignore[no-untyped-def]
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(weight)
         return (x.unsqueeze(-1) @ weight).squeeze(-1)
 
     @staticmethod
-    def backward(ctx, g):  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
         (weight,) = ctx.saved_tensors
         if g.dtype != weight.dtype:
             raise RuntimeError(f"expected {weight.dtype}, got {g.dtype}")

@@ -150,7 +150,7 @@ def range_(subject: Subject) -> Iterator[Finding]:
 def _leaves(subject: Subject, found: Mismatch, low: float, high: float) -> str:
     dtype = grids.format_of(found.tensors[subject.x]).name
     if found.quantity != "value" or isinstance(found.expected, str):
-        return f"the values for {where(subject, found)} in {dtype} sum to {shown(found.got)}, expected 1"
+        return f"the values for {where(subject, found)} in {dtype} sum to {apart(found.got, 1.0)[0]}, expected 1"
     return (
         f"the value at {where(subject, found)} in {dtype} is {found.got:.9g}, "
         f"which lies outside the function's range from {shown(low)} to {shown(high)}"
@@ -177,7 +177,10 @@ def _outside(subject: Subject, low: float, high: float) -> Judge:
         right = subject.expected(tensors).value.high.sum(axis=subject.dim)
         got = grids.as_floats(answer.tensors["value"]).sum(axis=subject.dim)
         count = answer.tensors["value"].shape[subject.dim]
-        wrong = (np.abs(right - 1) < 1e-9) & (np.abs(got - 1) > 2 * count * form.spacing(0.6))
+        # A row of large numbers is rounded in proportion to them, before any exponential.
+        size = 1 + grids.size_of(subject, tensors).squeeze(subject.dim)
+        allowed = np.maximum(2 * count * form.spacing(0.6) * size, INEXACT)
+        wrong = (np.abs(right - 1) < 1e-9) & (np.abs(got - 1) > allowed)
         if not wrong.any():
             return None
         place = tuple(int(each) for each in np.argwhere(wrong)[0])
