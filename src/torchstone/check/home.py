@@ -15,6 +15,9 @@ class Home(Protocol):
     def ask(self, probe: Probe) -> Answer:
         """The subject's answer."""
 
+    def close(self) -> None:
+        """Give back what it holds. It can be asked again."""
+
 
 class Local:
     """A subject in this process: its code runs with no limits. What it prints, hundreds of times, is not shown."""
@@ -26,3 +29,6 @@ class Local:
         """The subject's answer."""
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             return perform(self._held, probe)
+
+    def close(self) -> None:
+        """Nothing is held."""

@@ -82,6 +82,11 @@ class SubjectReport:
         return tuple(result for result in self.results if result.outcome not in ("passed", "failed"))
 
     @property
+    def met(self) -> tuple[str, ...]:
+        """The codes and names of the rules whose failure was expected, and came."""
+        return tuple(word for each in self.results if each.outcome == "expected" for word in (each.code, each.name))
+
+    @property
     def faults(self) -> tuple[RuleResult, ...]:
         """Where the checker itself went wrong."""
         return tuple(result for result in self.results if result.outcome == "fault")

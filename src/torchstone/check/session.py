@@ -1,6 +1,7 @@
 """From the text of a target to the report: its code runs in a child process, and nothing that it does ends this one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from torchstone.check import engine
 from torchstone.check.entries import read_inputs
 from torchstone.check.expectations import Expectations, for_subject
+from torchstone.check.like import Like
 from torchstone.check.like import like as read_like
 from torchstone.check.probe import Probe
 from torchstone.check.recognise import Request, understand
@@ -16,15 +18,67 @@ from torchstone.check.recognise.claims import claims
 from torchstone.check.recognise.names import kind_of
 from torchstone.check.result import Finding, Report, RuleResult, SubjectReport
 from torchstone.check.rule import Tier, find
-from torchstone.check.sandbox import Candidate, Contents, Home, Sandbox
+from torchstone.check.sandbox import Candidate, Home, Sandbox
 from torchstone.check.spec import Spec
 from torchstone.check.subject import Subject
-from torchstone.check.target import parse
+from torchstone.check.target import MissingError, Target, parse
 
 OnEvent = Callable[[engine.Event], None]
 
 
-def check_target(
+def check_target(target: str, *, on_event: OnEvent | None = None, **settings: Any) -> Report:
+    """Check what a target names: one subject, or everything recognisable in a file or a notebook.
+
+    The settings are those of `opened`. Raises `ValueError` for a target or a setting that means nothing.
+    """
+    if on_event is not None:
+        on_event(engine.Event(0, 1, f"loading {target}"))
+    with opened(target, **settings) as found:
+        count = len(found.cases)
+        reports = [case.examined(_share(on_event, number, count)) for number, case in enumerate(found.cases)]
+    met = {name for report in reports for name in report.met}
+    # An expectation for all subjects has its use where one of them meets it.
+    reports = [replace(each, stale=tuple(name for name in each.stale if name not in met)) for each in reports]
+    return Report(tuple(reports), torch.__version__, found.remarks)
+
+
+def _share(on_event: OnEvent | None, number: int, count: int) -> OnEvent | None:
+    """Progress of one subject as a part of the progress of all."""
+    if on_event is None:
+        return None
+    return lambda event: on_event(engine.Event(number * event.total + event.done, count * event.total, event.doing))
+
+
+@dataclass
+class Case:
+    """A subject that is understood, and examined when it is asked for; or one of which all is known already."""
+
+    target: str
+    selection: engine.Selection = field(default_factory=engine.Selection)
+    subject: Subject | None = None
+    known: SubjectReport | None = None
+    line: int | None = None
+
+    def examined(self, on_event: OnEvent | None = None) -> SubjectReport:
+        """What was found of it."""
+        if self.known is None:
+            assert self.subject is not None
+            results = engine.examine(self.subject, self.selection, on_event)
+            self.known = replace(engine.reported(self.subject, results, self.selection.expect), line=self.line)
+            self.subject.home.close()
+        return self.known
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What there is to check, and what else there is to say of a target."""
+
+    cases: tuple[Case, ...]
+    remarks: tuple[str, ...] = ()
+
+
+@contextmanager
+def opened(
     target: str,
     *,
     kwargs: Mapping[str, Any] | None = None,
@@ -39,9 +93,8 @@ def check_target(
     ignore: Sequence[str] = (),
     from_scratch: bool = False,
     seconds: float = 20.0,
-    on_event: OnEvent | None = None,
-) -> Report:
-    """Check what a target names: one subject, or everything recognisable in a file or a notebook.
+) -> Iterator[Opened]:
+    """The subjects of a target, in a child process that ends with the block.
 
     `seconds` is the time for one answer of a subject, and for one cell or file to load. Raises `ValueError` for a
     target or a setting that means nothing.
@@ -49,87 +102,51 @@ def check_target(
     parsed = parse(target)
     selection = engine.Selection(tier, tuple(select), tuple(ignore))
     engine.checked(selection)
-    request = Request(
-        read_like(like) if like else None,
-        definition,
-        read_inputs(inputs) if inputs else (),
-        kind,
-        formula or "",
-        dict(kwargs or {}),
-        from_scratch,
-    )
-    with Sandbox(parsed, kwargs, seconds) as box:
-        if on_event is not None:
-            on_event(engine.Event(0, 1, f"loading {target}"))
+    with ExitStack() as stack:
+        box = stack.enter_context(Sandbox(parsed, kwargs, seconds))
+
+        def build(dotted: str, told: Mapping[str, Any]) -> Like:
+            return _like_in_child(stack, dotted, told, seconds)
+
+        request = Request(
+            read_like(like, build) if like else None,
+            definition,
+            read_inputs(inputs) if inputs else (),
+            kind,
+            formula or "",
+            dict(kwargs or {}),
+            from_scratch,
+        )
         contents = box.load()
         if contents.error:
-            return Report((_not_loaded(target, contents),), torch.__version__, contents.remarks)
-        visit = _Visit(box, request, selection, expect or {}, bool(parsed.name), on_event)
-        return visit.report(target, contents)
-
-
-@dataclass
-class _Visit:
-    """The subjects of one target, one after another."""
-
-    box: Sandbox
-    request: Request
-    selection: engine.Selection
-    expect: Expectations
-    named: bool  # by its user: whatever it is, it is checked
-    on_event: OnEvent | None
-    passed: dict[str, list[str]] = field(default_factory=dict)  # names, by the reason why they were passed over
-
-    def report(self, target: str, contents: Contents) -> Report:
-        """What was found of everything that the target holds."""
+            failed = Case(target, known=_not_loaded(target, contents.error))
+            yield Opened((failed,), contents.remarks)
+            return
+        visit = _Visit(box, request, selection, expect or {}, named=bool(parsed.name))
         for name, why in contents.passed.items():
-            self._pass_over(name, _OPTIMIZER if why == "optimizer" else _OTHER)
-        chosen = [each for each in contents.candidates if self._is_recognised(each)]
-        subjects = [found for number, each in enumerate(chosen) if (found := self._subject(each, number, len(chosen)))]
-        remarks = (
-            *contents.remarks,
-            *(f"passed over, {why}: {', '.join(names)}" for why, names in self.passed.items()),
-        )
-        if not subjects:
-            raise ValueError(
-                "; ".join([f"{target}: nothing in it was recognised as a loss or an activation", *remarks])
-            )
-        return Report(_without_needless(subjects, self.expect), torch.__version__, remarks)
+            visit.pass_over(name, _OPTIMIZER if why == "optimizer" else _OTHER)
+        cases = tuple(case for each in contents.candidates if (case := visit.case(each)))
+        remarks = (*contents.remarks, *visit.remarks())
+        if not cases:
+            said = "; ".join(["nothing in it was recognised as a loss or an activation", *remarks])
+            raise ValueError(f"{target}: {said}")
+        yield Opened(cases, remarks)
 
-    def _pass_over(self, name: str, why: str) -> None:
-        names = self.passed.setdefault(why, [])
-        if name not in names:
-            names.append(name)
 
-    def _is_recognised(self, candidate: Candidate) -> bool:
-        seen = candidate.description
-        known = self.named or bool(claims(seen, self.request)) or kind_of(seen.name) is not None
-        if not known:
-            self._pass_over(seen.name, _OTHER)
-        return known
-
-    def _subject(self, candidate: Candidate, number: int, count: int) -> SubjectReport | None:
-        seen = candidate.description
-        if seen.stub:
-            kind = self.request.kind or kind_of(seen.name) or "subject"
-            return SubjectReport(candidate.target, kind, "nothing", not_implemented=seen.stub, line=candidate.line)
-        homes: list[Home] = []
-
-        def home(spec: Spec) -> Home:
-            homes.append(self.box.home(candidate.target, spec))
-            return homes[-1]
-
-        try:
-            subject = understand(seen, home, self.request, target=candidate.target, declared=candidate.traits)
-            if not self.named and _is_unfit(subject):
-                self._pass_over(seen.name, _UNFIT)
-                return None
-            selection = replace(self.selection, expect=for_subject(self.expect, candidate.target))
-            results = engine.examine(subject, selection, _share(self.on_event, number, count))
-            return replace(engine.reported(subject, results, selection.expect), line=candidate.line)
-        finally:
-            for each in homes:
-                each.close()
+def _like_in_child(stack: ExitStack, dotted: str, told: Mapping[str, Any], seconds: float) -> Like:
+    """A counterpart that is somebody's: it lives in a process of its own."""
+    module, _, name = dotted.rpartition(".")
+    try:
+        box = stack.enter_context(Sandbox(Target(module, name), told, seconds))
+        contents = box.load()
+    except MissingError as error:
+        raise ValueError(f"like: {str(error).removeprefix('target: ')}") from None
+    if contents.error:
+        raise ValueError(f"like: expected what can be imported, got {dotted!r}, which {contents.error}")
+    found = contents.candidates[0]
+    shown = ", ".join(f"{name}={value!r}" for name, value in told.items())
+    text = f"{dotted}({shown})" if told else dotted
+    return Like(text, found.description, lambda spec: box.home(found.target, spec), told, dotted)
 
 
 _OPTIMIZER = "optimizers are not checked yet"
@@ -137,29 +154,69 @@ _OTHER = "not recognised as a loss or an activation"
 _UNFIT = "does not run on the inputs that were guessed (name it, and say what it takes with --inputs)"
 
 
-def _is_unfit(subject: Subject) -> bool:
-    """Whether something of which only the name is known does not run: perhaps it is a step of training."""
-    return subject.knowledge == "nothing" and not subject.home.ask(Probe("call", {}, subject.sample())).ok
+@dataclass
+class _Visit:
+    """From what a target holds to cases. What its user named is checked, whatever it is."""
+
+    box: Sandbox
+    request: Request
+    selection: engine.Selection
+    expect: Expectations
+    named: bool
+    _passed: dict[str, list[str]] = field(default_factory=dict)  # names, by the reason why they were passed over
+
+    def pass_over(self, name: str, why: str) -> None:
+        """Leave something alone, and remember it."""
+        names = self._passed.setdefault(why, [])
+        if name not in names:
+            names.append(name)
+
+    def remarks(self) -> Iterator[str]:
+        """What was passed over: a sentence for each reason."""
+        for why, names in self._passed.items():
+            yield f"passed over, {why}: {', '.join(names)}"
+
+    def case(self, candidate: Candidate) -> Case | None:
+        """What there is to check of a candidate, if anything."""
+        seen = candidate.description
+        if not (self.named or claims(seen, self.request) or kind_of(seen.name)):
+            self.pass_over(seen.name, _OTHER)
+            return None
+        if seen.stub:
+            kind = self.request.kind or kind_of(seen.name) or "subject"
+            stub = SubjectReport(candidate.target, kind, "nothing", not_implemented=seen.stub, line=candidate.line)
+            return Case(candidate.target, known=stub)
+        subject = self._understood(candidate)
+        # Of something of which only the name is known: perhaps it is a step of training.
+        if not self.named and subject.knowledge == "nothing" and not _runs(subject):
+            self.pass_over(seen.name, _UNFIT)
+            return None
+        selection = replace(self.selection, expect=for_subject(self.expect, candidate.target))
+        return Case(candidate.target, selection, subject, line=candidate.line)
+
+    def _understood(self, candidate: Candidate) -> Subject:
+        homes: list[Home] = []
+
+        def home(spec: Spec) -> Home:
+            homes.append(self.box.home(candidate.target, spec))
+            return homes[-1]
+
+        subject = understand(
+            candidate.description, home, self.request, target=candidate.target, declared=candidate.traits
+        )
+        for each in homes:
+            if each is not subject.home:
+                each.close()
+        return subject
 
 
-def _share(on_event: OnEvent | None, number: int, count: int) -> OnEvent | None:
-    """Progress of one subject as a part of the progress of all."""
-    if on_event is None:
-        return None
-    return lambda event: on_event(engine.Event(number * event.total + event.done, count * event.total, event.doing))
+def _runs(subject: Subject) -> bool:
+    return subject.home.ask(Probe("call", {}, subject.sample())).ok
 
 
-def _not_loaded(target: str, contents: Contents) -> SubjectReport:
+def _not_loaded(target: str, error: str) -> SubjectReport:
     """What there is to say of a target whose code does not load: it does not run."""
     smoke = find("G001")
-    finding = Finding(f"it {contents.error} when it is loaded", severity="error", rule=smoke.code, name=smoke.name)
+    finding = Finding(f"it {error} when it is loaded", severity="error", rule=smoke.code, name=smoke.name)
     failed = RuleResult(smoke.code, smoke.name, "failed", findings=(finding,))
     return SubjectReport(target, "subject", "nothing", results=(failed,))
-
-
-def _without_needless(subjects: Sequence[SubjectReport], expect: Expectations) -> tuple[SubjectReport, ...]:
-    """An expectation for all subjects has its use where one of them meets it."""
-    met = [result for each in subjects for result in each.results if result.outcome == "expected"]
-    names = {name for result in met for name in (result.code, result.name)}
-    shared = {name for name, reason in expect.items() if isinstance(reason, str) and name in names}
-    return tuple(replace(each, stale=tuple(name for name in each.stale if name not in shared)) for each in subjects)

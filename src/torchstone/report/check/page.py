@@ -50,7 +50,7 @@ def _render(template: str, report: Report) -> str:
 
 def _row(subject: SubjectReport) -> dict[str, Any]:
     """One line of the summary."""
-    found = [finding.severity for finding in subject.findings]
+    found: list[str | None] = [finding.severity for finding in subject.findings]
     return {
         "subject": subject,
         "found": [found.count(severity) for severity in SEVERITIES],
