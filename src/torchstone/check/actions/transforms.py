@@ -157,12 +157,12 @@ def compiled(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tenso
 
     answers = {f"eager.{name}": each for name, each in whole(held.build(options.get("build"))).items()}
     with fresh_compiler():
-        from torch._dynamo.exc import Unsupported
+        from torch._dynamo.exc import Unsupported, UserError
 
         try:
             found = whole(torch.compile(ready(held, options, tensors), backend="aot_eager", fullgraph=True))
         except SubjectError as error:
-            broken = isinstance(error.original, Unsupported)
+            broken = isinstance(error.original, (Unsupported, UserError))
             return Answer({"raised": _reason(error.original) if broken else str(error), "break": broken}, answers)
     return Answer({"raised": "", "break": False}, {**answers, **{f"compiled.{name}": e for name, e in found.items()}})
 

@@ -45,7 +45,7 @@ def copied(subject: Subject) -> Iterator[Finding]:
     False alarms: a class of a notebook or of another function can be pickled here, though pickle itself cannot find it.
     Instead: no lambda and no open file as an attribute: a method, or `functools.partial` of a named function.
     """
-    answer = _asked(subject, "copies")
+    answer = _asked(subject, "copies", wrt=subject.predictions)
     facts, tensors = answer.facts, answer.tensors
     for way in (name.removeprefix("copy.") for name in tensors if name.startswith("copy.")):
         pair = _other(tensors["original"], tensors[f"copy.{way}"])

@@ -57,7 +57,8 @@ def grad_mode(subject: Subject) -> Iterator[Finding]:
     How: one call with inputs that want a gradient, one with inputs that do not, one under `torch.no_grad()` and one
         under `torch.inference_mode()`. Where the function is not known, a missing graph is a warning.
     False alarms: what is not differentiable on purpose (an accuracy): declare
-        `@torchstone.traits(differentiable=False)`. A mode that is refused with an exception is a warning.
+        `@torchstone.traits(differentiable=False)`. An exception under `no_grad` is a warning, one in inference mode a
+        note: what differentiates inside its forward cannot run there.
     Instead: no `.detach()`, `.data`, `.item()`, `.numpy()` or `torch.tensor(...)` on the way from input to result;
         no `torch.enable_grad()` around what is returned.
     """
@@ -78,7 +79,8 @@ def grad_mode(subject: Subject) -> Iterator[Finding]:
     if wants.get("plain") and not answer.facts["learnable"]:
         yield Finding("the result requires a gradient though no input does", shown(sample), severity="warning")
     for mode, error in answer.facts["raised"].items():
-        yield Finding(f"it raises {error} {_AMID[mode]}", shown(sample), severity="warning")
+        severity: Severity = "note" if mode == "inference" else "warning"
+        yield Finding(f"it raises {error} {_AMID[mode]}", shown(sample), severity=severity)
     for mode in ("plain", "no_grad", "inference"):
         if mode in values and not _close(values["grad"], values[mode]):
             place, first, second = _furthest(values["grad"], values[mode])
