@@ -59,7 +59,7 @@ def off_value(
     if not found.is_floating_point():
         answer = Answer(answer.facts, {**answer.tensors, "value": found.to(torch.float64)})
     first = None
-    for truth in truths(subject, tensors, reduction):
+    for truth in truths(subject, tensors, reduction, wrt=(subject.x,)):
         mismatch = worst(tensors, answer, "value", _floored(truth.value), loose(answer.tensors["value"]), options)
         if mismatch is None:
             return None

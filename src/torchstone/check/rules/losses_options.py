@@ -156,10 +156,7 @@ def _moved(subject: Subject, entry: Input) -> Iterator[Finding]:
     after = subject.call({**sample, **given}, build={} if given else {argument: value})
     if not (before.ok and after.ok):
         return
-    text = f"{argument} = {_said(value)}"
-    if torch.equal(before.tensors["value"], after.tensors["value"]):
-        yield Finding(f"{text} changes nothing: the loss is {listed(after.tensors['value'])} with and without it")
-        return
+    text, nothing = f"{argument} = {_said(value)}", torch.equal(before.tensors["value"], after.tensors["value"])
     moved = replace(subject, parameters={**subject.parameters, entry.name: value})
     for reduction in reductions(subject):
         if reduction == "other":
@@ -174,8 +171,11 @@ def _moved(subject: Subject, entry: Input) -> Iterator[Finding]:
         wrong = judge(sample)
         if wrong is not None:
             under = f", reduction='{reduction}'" if subject.has_reduction else ""
+            same = f"{text} changes nothing: the loss is {number(wrong.got)} with and without it"
             yield Finding(
-                f"with {text}{under}, the loss is {number(wrong.got)}, expected {number(wrong.expected)}",
+                f"{same}, expected {number(wrong.expected)}"
+                if nothing
+                else f"with {text}{under}, the loss is {number(wrong.got)}, expected {number(wrong.expected)}",
                 {name: plain(tensor) for name, tensor in sample.items()},
                 wrong.expected,
                 wrong.got,
