@@ -141,7 +141,7 @@ def _inner(gradients: list[Tensor | None], along: Inputs) -> Tensor:
 
 @action
 def forward_mode(held: Held, options: Mapping[str, Any], tensors: Inputs) -> Answer:
-    """The derivative along the tensors "along.NAME": "tangent" in forward mode, "left" and "right" by differences."""
+    """The derivative along the tensors "along.NAME": "tangent" by dual numbers, "left" and "right" by differences."""
     names = list(options["wrt"])
     along = {name: tensors[f"along.{name}"] for name in names}
     evaluate = _evaluator(held, options, tensors)
@@ -155,7 +155,7 @@ def forward_mode(held: Held, options: Mapping[str, Any], tensors: Inputs) -> Ans
         value = result_of(held, configured(held, options, tensors), duals)
         with subject_code("forward mode"):
             tangent = torch.autograd.forward_ad.unpack_dual(value).tangent
-        found = {"left": (middle - left) / STEP, "right": (right - middle) / STEP}
+        found = {"value": middle, "left": (middle - left) / STEP, "right": (right - middle) / STEP}
         if tangent is not None:
             found["tangent"] = tangent.detach()
     return Answer({}, found)

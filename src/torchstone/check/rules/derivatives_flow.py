@@ -252,8 +252,8 @@ def strides(subject: Subject) -> Iterator[Finding]:
             return
     for layout in ("transposed", "strided", "offset", "channels_last"):
         asked = subject.sample(extra=(2, 3, 4, 2)) if layout == "channels_last" else sample
-        least = 4 if layout == "channels_last" else 1
-        laid = {name: layout for name, tensor in asked.items() if tensor.dim() >= least and tensor.dim() < least + 4}
+        ranks = (4,) if layout == "channels_last" else range(1, 8)
+        laid = {name: layout for name, tensor in asked.items() if tensor.dim() in ranks}
         found = _differs(subject, asked, names, laid, f"where an input {_LAYOUTS[layout]}") if laid else None
         if found is not None:
             yield found
