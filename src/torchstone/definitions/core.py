@@ -56,8 +56,8 @@ class Kink:
     """Where a function has no derivative, and what stands in for it.
 
     The kink lies where `locus` is zero. Any slope in `accepted` lies between those of the two sides; `chosen` is the
-    one that torchstone (and PyTorch) takes, with respect to the prediction. All may hold parameters. Where the
-    function jumps, the note says so.
+    one that torchstone (and PyTorch) takes, with respect to the prediction; in a loss of rows, with respect to the
+    locus. All may hold parameters. Where the function jumps, the note says so.
     """
 
     locus: sp.Expr

@@ -50,8 +50,9 @@ def truth(
     `inputs` maps the definition's names to numbers or arrays (rows of classes, (N, C), for a vector; (N,) for a number
     beside vectors); parameters left out have their defaults. Targets are those of the mathematics: a class index as a
     one-hot row, class indices as a row of zeros and ones. Labels in sequence alone are given as labels, (N, S) padded
-    with -1, and their prediction is (N, T, C). `wrt` names the inputs to differentiate by; none: the prediction. `cotangent` is the
-    gradient g that flows into an activation of a row, with the gradient :math:`\sum_i g_i\,\partial f_i/\partial x_k`.
+    with -1, and their prediction is (N, T, C). `wrt` names the inputs to differentiate by; none: the prediction.
+    `cotangent` is the gradient g that flows into an activation of a row, with the gradient
+    :math:`\sum_i g_i\,\partial f_i/\partial x_k`.
 
     >>> from torchstone import definitions
     >>> answer = truth(definitions.get("sigmoid"), {"x": [0.0, -800.0, float("inf")]})
