@@ -133,7 +133,7 @@ def cotangent_of(value: Tensor, options: Mapping[str, Any], tensors: Mapping[str
     if "cotangent" not in tensors:
         return torch.ones_like(value)
     given = tensors["cotangent"].to(value.dtype)
-    return laid_out(given.expand(value.shape), options.get("layouts", {}).get("cotangent", "contiguous"))
+    return laid_out(given.expand(value.shape).clone(), options.get("layouts", {}).get("cotangent", "contiguous"))
 
 
 def _dense(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -96,7 +96,7 @@ def second_order(held: Held, options: Mapping[str, Any], tensors: Inputs) -> Ans
 
     The tensors "along.NAME" are u, and "cotangent" what flows in. Answer: "analytic.NAME", "left.NAME", "right.NAME"
     for each input of `wrt`; "slope", <gradient, u>, and "rise", the difference of <cotangent, value> along u; the
-    facts "refused" (what a second backward raises) and "attached" (the gradient belongs to a graph).
+    facts "refused" (what a second backward raises) and "attached" (the gradient depends on the inputs).
     """
     names = list(options["wrt"])
     along = {name: tensors[f"along.{name}"] for name in names}
@@ -106,10 +106,11 @@ def second_order(held: Held, options: Mapping[str, Any], tensors: Inputs) -> Ans
         with seeded(options.get("seed", 0)), MODES["grad"]():
             inputs = prepared(held, options, moved)
             value = result_of(held, configured(held, options, tensors), inputs)
-            flowing = cotangent_of(value, options, tensors)
+            # A gradient that flows in with a graph of its own lets `once_differentiable` refuse.
+            flowing = cotangent_of(value, options, tensors).requires_grad_(create_graph)
             wanted = [inputs[name] for name in names]
             gradients = gradients_of(value, wanted, flowing, create_graph=create_graph)
-        return (value.detach() * flowing).sum(), list(gradients), wanted
+        return (value.detach() * flowing.detach()).sum(), list(gradients), wanted
 
     facts: dict[str, Any] = {"refused": "", "attached": False}
     found: dict[str, Tensor] = {}
@@ -124,12 +125,12 @@ def second_order(held: Held, options: Mapping[str, Any], tensors: Inputs) -> Ans
     try:
         _, gradients, wanted = first(0.0, create_graph=True)
         slope = _inner(gradients, along)
-        facts["attached"] = slope.requires_grad
         with subject_code("second backward"):
             twice = torch.autograd.grad(slope, wanted, allow_unused=True) if slope.requires_grad else ()
     except SubjectError as error:
         facts["refused"] = str(error)
         return Answer(facts, found)
+    facts["attached"] = any(each is not None for each in twice)
     found |= {f"analytic.{name}": each.detach() for name, each in zip(names, twice, strict=False) if each is not None}
     return Answer(facts, {name: tensor.detach().to_dense() for name, tensor in found.items()})
 
@@ -194,7 +195,6 @@ def tampered(held: Held, options: Mapping[str, Any], tensors: Inputs) -> Answer:
 @action
 def leaked(held: Held, options: Mapping[str, Any], tensors: Inputs) -> Answer:
     """Whether the result outlives its last use until the garbage collector comes: it is held by its own graph."""
-    gc.collect()
     with seeded(options.get("seed", 0)), MODES["grad"]():
         built = configured(held, options, tensors)
         value = result_of(held, built, prepared(held, options, tensors))
@@ -242,7 +242,7 @@ def repeated(held: Held, options: Mapping[str, Any], tensors: Inputs) -> Answer:
                 if label == "first":
                     found |= {"upstream": before, "upstream_after": flowing.clone()}
                     try:
-                        keep("again", gradients_of(value, wanted, before))
+                        keep("again", gradients_of(value, wanted, before.clone()))
                     except SubjectError as error:
                         facts["refused"] = str(error)
     return Answer(facts, found)
@@ -251,7 +251,7 @@ def repeated(held: Held, options: Mapping[str, Any], tensors: Inputs) -> Answer:
 @action
 def checkpointed(held: Held, options: Mapping[str, Any], tensors: Inputs) -> Answer:
     """The gradients through `torch.utils.checkpoint`: "grad.NAME", beside "plain.NAME" without."""
-    from torch.utils.checkpoint import checkpoint
+    from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
 
     names = list(options["wrt"])
     found: dict[str, Tensor] = {}
@@ -264,7 +264,8 @@ def checkpointed(held: Held, options: Mapping[str, Any], tensors: Inputs) -> Ans
             def run(*given: Tensor, built: Any = built, order: list[str] = order) -> Tensor:
                 return result_of(held, built, dict(zip(order, given, strict=True)))
 
-            with subject_code("checkpoint"):
+            # An early stop is an exception that passes through the subject: it would be taken for the subject's own.
+            with set_checkpoint_early_stop(False), subject_code("checkpoint"):
                 arguments = list(inputs.values())
                 value = run(*arguments) if label == "plain" else checkpoint(run, *arguments, use_reentrant=False)
             flowing = cotangent_of(value, options, tensors)

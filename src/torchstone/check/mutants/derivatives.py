@@ -80,6 +80,13 @@ def detached_tanh(x: Tensor) -> Tensor:
     return x.tanh().detach()
 
 
+@mutant("D101", definition="sigmoid")
+def sigmoid_of_two_branches(x: Tensor) -> Tensor:
+    """Safe from overflow; at 0 the slope of |x| is 0, and so is its own."""
+    small = torch.exp(-x.abs())
+    return torch.where(x >= 0, 1 / (1 + small), small / (1 + small))
+
+
 @mutant("D102")
 class BumpOnOneSide(SavesItsInput):
     """Its backward is right for positive x alone."""

@@ -1,1 +1,132 @@
-"""Rules on derivatives."""
+"""Rules on what a backward keeps and leaves behind: saved tensors, a second pass, checkpoints."""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from torchstone.check.evidence import plain
+from torchstone.check.probe import Answer
+from torchstone.check.result import Finding
+from torchstone.check.rule import NotApplicable, rule
+from torchstone.check.rules.derivatives import Inputs, demand_gradient
+from torchstone.check.subject import Subject, granted
+
+
+def _plainly(tensors: Inputs) -> dict[str, object]:
+    return {name: plain(tensor) for name, tensor in tensors.items()}
+
+
+def _upstream(subject: Subject, sample: Inputs) -> dict[str, Tensor]:
+    """The inputs with an upstream gradient that is no number twice."""
+    shape = subject.must(sample).tensors["value"].shape
+    flowing = 1.0 + 0.25 * torch.arange(shape.numel(), dtype=torch.float64).reshape(shape)
+    return {**sample, "cotangent": flowing}
+
+
+def _apart(answer: Answer, one: str, other: str, names: tuple[str, ...]) -> str:
+    """The first input whose two gradients differ by more than rounding; "" if none does."""
+    for name in names:
+        a, b = answer.tensors.get(f"{one}.{name}"), answer.tensors.get(f"{other}.{name}")
+        if (a is None) != (b is None):
+            return name
+        if a is not None and b is not None and not torch.allclose(a, b, rtol=1e-6, atol=1e-9, equal_nan=True):
+            return name
+    return ""
+
+
+def _difference(answer: Answer, one: str, other: str, name: str) -> dict[str, object]:
+    """What was got and what was expected, for a finding."""
+    found: Mapping[str, Tensor] = answer.tensors
+    shown = [None if (each := found.get(f"{label}.{name}")) is None else plain(each) for label in (one, other)]
+    return {"got": shown[0], "expected": shown[1]}
+
+
+@rule("D109", "saved-tensors", tier="full", severity="warning")
+def saved(subject: Subject) -> Iterator[Finding]:
+    """What backward needs is saved so that PyTorch notices a change of it, and lets it go.
+
+    Why: `ctx.x = x` keeps a tensor behind autograd's back: where x is written to before the backward (`x += 1`, an
+        in-place ReLU), the gradient is that of other numbers. A result that is kept so is held by its own graph: a
+        cycle that keeps the memory until the garbage collector comes.
+    How: each prediction, and the result, is written to between forward and backward. The backward has to raise, or
+        give the gradient as if nothing had been written. Then the result is dropped: it has to be gone at once.
+    False alarms: none known. What is composed of PyTorch's own operations passes by itself.
+    Instead: `ctx.save_for_backward(x)` for inputs and results, attributes of ctx for plain numbers.
+    """
+    names = demand_gradient(subject)
+    asked = _upstream(subject, subject.sample())
+    for what in (*names, "value"):
+        answer = subject.ask("tampered", asked, {"wrt": names, "what": what})
+        if not answer.ok or answer.facts["refused"]:
+            continue
+        name = _apart(answer, "grad", "before", names)
+        if name:
+            label = "the result" if what == "value" else what
+            message = f"where {label} is written to before the backward, the gradient for {name} is silently another"
+            yield Finding(message, _plainly(asked), **_difference(answer, "grad", "before", name))  # type: ignore[arg-type]
+            break
+    kept = granted(subject.ask("leaked", asked, {"wrt": names})).facts
+    if kept["cycle"] and kept["own_backward"]:
+        yield Finding("the result is held by its own graph, and stays in memory until the garbage collector comes")
+
+
+@rule("D110", "repeatable")
+def repeatable(subject: Subject) -> Iterator[Finding]:
+    """A backward can be run again, adds up in `.grad`, and leaves what flows in alone.
+
+    Why: a backward that writes to `grad_output` changes the gradient that other branches of the network get. One that
+        writes to a saved tensor, or counts its calls, is right the first time alone: with `retain_graph=True`, in the
+        next step, or with two losses, it is wrong.
+    How: the gradients of one graph are asked for twice, those of a second call of the same object once more, and by
+        `backward()` into a `.grad` that holds ones: all have to be the same, and the upstream gradient unchanged.
+    False alarms: a backward that refuses a second pass by an exception is let be. Random numbers start at one seed.
+    Instead: write `grad_input = grad_output.clone()` before changing it in place; change no saved tensor.
+    """
+    names = demand_gradient(subject)
+    asked = _upstream(subject, subject.sample())
+    answer = granted(subject.ask("repeated", asked, {"wrt": names}))
+    if not torch.equal(answer.tensors["upstream"], answer.tensors["upstream_after"]):
+        before, after = (plain(answer.tensors[each]) for each in ("upstream", "upstream_after"))
+        yield Finding(
+            "backward writes to the gradient that flows in (grad_output), which others use too",
+            _plainly(asked),
+            expected=before,
+            got=after,
+        )
+    told = {
+        "again": "a second backward through the same graph gives another gradient for {}",
+        "fresh": "the same call a second time gives another gradient for {}",
+        "added": "backward() adds something else to {}.grad than the gradient",
+    }
+    for label, message in told.items():
+        if label == "again" and answer.facts["refused"]:
+            continue
+        name = _apart(answer, label, "first", names)
+        if name:
+            yield Finding(message.format(name), _plainly(asked), **_difference(answer, label, "first", name))  # type: ignore[arg-type]
+            return
+
+
+@rule("D111", "checkpoint", tier="full", severity="warning")
+def checkpointed(subject: Subject) -> Iterator[Finding]:
+    """Its gradients are the same under `torch.utils.checkpoint`.
+
+    Why: checkpointing runs the forward a second time during the backward, to save memory. What counts its calls,
+        keeps a running average or hands tensors around behind autograd's back computes something else then.
+    How: value and gradients with `checkpoint(..., use_reentrant=False)` beside those without, in float64.
+    False alarms: what draws random numbers is passed over.
+    Instead: let forward depend on its arguments alone.
+    """
+    names = demand_gradient(subject)
+    if subject.trait("stochastic"):
+        raise NotApplicable("it draws random numbers")
+    asked = _upstream(subject, subject.sample())
+    answer = subject.ask("checkpointed", asked, {"wrt": names})
+    if not answer.ok:
+        yield Finding(f"under torch.utils.checkpoint it raises {answer.error}", _plainly(asked))
+        return
+    name = _apart(answer, "grad", "plain", names)
+    if name:
+        message = f"under torch.utils.checkpoint the gradient for {name} is another one"
+        yield Finding(message, _plainly(asked), **_difference(answer, "grad", "plain", name))  # type: ignore[arg-type]

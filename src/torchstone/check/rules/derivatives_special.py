@@ -104,7 +104,7 @@ def _traps(subject: Subject) -> Iterator[tuple[dict[str, Tensor], Severity | Non
         return
     if subject.trait("acts_along") == "element":
         numbers = _allowed(subject, sorted({*_SMALL, *_LARGE, *(abs(each) for each in special(subject))}))
-        far = _allowed(subject, _BEYOND)
+        far = _allowed(subject, _BEYOND) if subject.definition else []
         for values, severity in ((numbers, None), (far, "warning")):
             yield from ((tensors, severity) for tensors in _filled(subject, sample, values))  # type: ignore[misc]
         return

@@ -1,0 +1,178 @@
+"""Subjects for the rules on second derivatives, special points, and what a backward keeps: wrong and clean ones."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from torchstone.check.mutants import clean, mutant
+from torchstone.check.mutants.derivatives import SavesBoth, SavesItsInput
+
+
+@mutant("D106")
+class BackwardWithoutGraph(SavesItsInput):
+    """Its backward works on detached numbers: a second derivative is silently none."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        with torch.no_grad():
+            return g * (1 - 2 * x * x) * torch.exp(-x * x)
+
+
+@mutant("D106", also=("D109",))
+class KeepsItsSlope(Function):
+    """Its forward works out the slope already, where no graph is recorded."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        bell = torch.exp(-x * x)
+        ctx.save_for_backward((1 - 2 * x * x) * bell)
+        return x * bell
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (slope,) = ctx.saved_tensors
+        return g * slope
+
+
+@mutant("D107")
+class ForgetsTheChainInJvp(Function):
+    """x exp(-x^2), with a jvp that forgets a factor."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.save_for_forward(x)
+        return x * torch.exp(-x * x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return g * (1 - 2 * x * x) * torch.exp(-x * x)
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return tangent * (1 - x * x) * torch.exp(-x * x)
+
+
+@mutant("D108", definition="sigmoid", also=("A105", "N103", "A108"))
+def sigmoid_that_overflows(x: Tensor) -> Tensor:
+    """Right as a value, and NaN as a gradient where exp(-x) overflows."""
+    return 1 / (1 + torch.exp(-x))
+
+
+@mutant("D108", definition="relu", also=("A107", "A108", "N104"))
+def relu_from_a_quotient(x: Tensor) -> Tensor:
+    """0/0 at 0, hidden from the value by `where`."""
+    return torch.where(x > 0, x * x / x.abs(), torch.zeros_like(x))
+
+
+@mutant("D108", kind="loss", inputs="first float[N,d]; second float[N,d]")
+def distance(first: Tensor, second: Tensor) -> Tensor:
+    """The mean distance: the root at 0 where the vectors are equal."""
+    return (first - second).pow(2).sum(1).sqrt().mean()
+
+
+@mutant("D109", kind="activation")
+class KeepsItsInputOnCtx(Function):
+    """An attribute of ctx: what is written to x later goes into the gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.x = x
+        return x * torch.exp(-x * x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        x = ctx.x
+        return g * (1 - 2 * x * x) * torch.exp(-x * x)
+
+
+@mutant("D109", definition="tanh", also=("D106",))
+class KeepsItsResultOnCtx(Function):
+    """A cycle: the result holds its graph, and that holds the result."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.y = torch.tanh(x)
+        return ctx.y
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        return g * (1 - ctx.y * ctx.y)
+
+
+@mutant("D110", also=("D105",))
+class WritesToWhatFlowsIn(SavesItsInput):
+    """Its backward masks `grad_output` in place."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        g *= (1 - 2 * x * x) * torch.exp(-x * x)
+        return g
+
+
+@mutant("D110", definition="mse", also=("D106", "D111", "G004", "S104"))
+class WritesToWhatItSaved(SavesBoth):
+    """Its backward scales the saved difference in place."""
+
+    @staticmethod
+    def forward(ctx: Any, prediction: Tensor, target: Tensor) -> Tensor:
+        ctx.error = prediction - target
+        return ctx.error.pow(2).mean()
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        slope = ctx.error.mul_(2 * g / ctx.error.numel())
+        return slope, -slope
+
+
+@mutant("D111", also=("D110", "G004", "S104", "D109"))
+class CountsItsCalls(nn.Module):
+    """Its slope grows with each call: a second forward for a checkpoint counts as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return torch.sin(x) * self.calls
+
+
+@clean("D106", "D109", "D110", "D111")
+class Bump(SavesItsInput):
+    """x exp(-x^2), twice differentiable."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return g * (1 - 2 * x * x) * torch.exp(-x * x)
+
+
+@clean("D107", "D106")
+def bump(x: Tensor) -> Tensor:
+    """The same, left to autograd."""
+    return x * torch.exp(-x * x)
+
+
+@clean("D110")
+class BumpOnce(SavesItsInput):
+    """The same, with a second derivative that is refused."""
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return g * (1 - 2 * x * x) * torch.exp(-x * x)
+
+
+@clean("D108", definition="sigmoid")
+def sigmoid_by_softplus(x: Tensor) -> Tensor:
+    """No exponential of a large number, in value and in gradient."""
+    return torch.exp(-nn.functional.softplus(-x))
