@@ -9,6 +9,7 @@ from torchstone.definitions.losses_common import (
     NOT_NEGATIVE,
     SIGN_LABELS,
     SIGNS,
+    SWITCH,
     UNIT,
     WEIGHT,
     alpha,
@@ -214,7 +215,7 @@ FOCAL = Function(
     expression=_BALANCE * _MISSED**gamma * _CROSS_ENTROPY,
     inputs=(
         Input(x, "prediction"),
-        Input(t, "target", UNIT),
+        Input(t, "target", SWITCH),
         Input(alpha, "parameter", default=sp.Rational(1, 4)),
         Input(gamma, "parameter", NOT_NEGATIVE, default=sp.Integer(2)),
     ),
@@ -237,6 +238,7 @@ FOCAL = Function(
         MEAN,
         Convention("the balance", "alpha for the positive class, 1 - alpha for the other; none below 0 (torchvision)"),
         Convention("what the mean divides by", "the number of elements", "the number of positives (RetinaNet)"),
+        Convention("labels between 0 and 1", "none: the paper has two classes", "torchvision blends both terms"),
     ),
     variants=(
         Variant("no balance", _MISSED**gamma * _CROSS_ENTROPY, "alpha is missing"),
