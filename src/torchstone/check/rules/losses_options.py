@@ -157,6 +157,7 @@ def _moved(subject: Subject, entry: Input) -> Iterator[Finding]:
     if not (before.ok and after.ok):
         return
     text, nothing = f"{argument} = {_said(value)}", torch.equal(before.tensors["value"], after.tensors["value"])
+    shown = {name: plain(tensor) for name, tensor in sample.items()}
     moved = replace(subject, parameters={**subject.parameters, entry.name: value})
     for reduction in reductions(subject):
         if reduction == "other":
@@ -169,19 +170,27 @@ def _moved(subject: Subject, entry: Input) -> Iterator[Finding]:
             return off_value(moved, {**tensors, **given}, how, build)
 
         wrong = judge(sample)
-        if wrong is not None:
-            under = f", reduction='{reduction}'" if subject.has_reduction else ""
-            same = f"{text} changes nothing: the loss is {number(wrong.got)} with and without it"
-            yield Finding(
-                f"{same}, expected {number(wrong.expected)}"
-                if nothing
-                else f"with {text}{under}, the loss is {number(wrong.got)}, expected {number(wrong.expected)}",
-                {name: plain(tensor) for name, tensor in sample.items()},
-                wrong.expected,
-                wrong.got,
-                wrong.ulp,
+        if wrong is None:
+            continue
+        under = f", reduction='{reduction}'" if subject.has_reduction else ""
+        if nothing:
+            said = f"{text} changes nothing: the loss is {number(wrong.got)} with and without it"
+            yield Finding(f"{said}, expected {number(wrong.expected)}", shown, wrong.expected, wrong.got, wrong.ulp)
+        elif given:
+            # The weights are as many as the classes, which is why the inputs are left as they are.
+            said = f"with {text}{under}, the loss is {number(wrong.got)}, expected {number(wrong.expected)}"
+            yield Finding(said, shown, wrong.expected, wrong.got, wrong.ulp)
+        else:
+            yield finding(
+                moved,
+                lambda found: (
+                    f"with {text}{under}, the loss at {spoken(found.tensors)} is {number(found.got)}, "  # noqa: B023
+                    f"expected {number(found.expected)}"
+                ),
+                judge,
+                sample,
             )
-            return
+        return
 
 
 def _another(subject: Subject, entry: Input) -> tuple[Any, dict[str, Tensor]]:
