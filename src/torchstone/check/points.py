@@ -81,7 +81,7 @@ def special(subject: Subject) -> Iterator[Point]:
         return
     prediction, others, targets = _ends(function)
     fixed: Point = {entry.name: _inner(entry) for entry in others}
-    for point in _with_labels(targets, fixed):
+    for point in _with_labels(subject, targets, fixed):
         for x in {*_ordinary(prediction), *_meetings(function, {**_parameters(subject, function), **point})}:
             if x in prediction.domain and _is_moderate(x, prediction):
                 yield {**point, prediction.name: x}
@@ -122,7 +122,7 @@ def extreme(subject: Subject) -> Iterator[Place]:
         yield from _extreme_rows(subject, function)
         return
     fixed: Point = {entry.name: _inner(entry) for entry in others}
-    for point in _with_labels(targets, fixed):
+    for point in _with_labels(subject, targets, fixed):
         for x, rare in _far(prediction, targets):
             yield Place({**point, prediction.name: x}, rare)
 
@@ -154,13 +154,16 @@ def _far(prediction: Input, targets: Sequence[Input]) -> Iterator[tuple[float, b
         yield from ((x, False) for x in (50.0, -50.0, 200.0, -200.0, 1e4, -1e4))
 
 
-def _with_labels(targets: Sequence[Input], fixed: Point) -> Iterator[Point]:
-    """The point with each label in turn."""
+def _with_labels(subject: Subject, targets: Sequence[Input], fixed: Point) -> Iterator[Point]:
+    """The point with each label in turn that the subject is said to take."""
     if not targets:
         yield fixed
         return
+    taken = next((entry.within for entry in subject.inputs if entry.symbol == targets[0].name), "")
+    chosen = [float(each) for each in taken.strip("{}").split(",")] if taken.startswith("{") else None
     for label in _labels(targets[0]):
-        yield {**fixed, targets[0].name: label, **{entry.name: _inner(entry) for entry in targets[1:]}}
+        if chosen is None or label in chosen:
+            yield {**fixed, targets[0].name: label, **{entry.name: _inner(entry) for entry in targets[1:]}}
 
 
 def _inner(entry: Input) -> float:
