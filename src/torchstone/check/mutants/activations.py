@@ -8,7 +8,7 @@ from torchstone.check.mutants import clean, mutant
 # Values.
 
 
-@mutant("A101", also=("A111",), definition="gelu_tanh")
+@mutant("A101", also=("D101", "D108"), definition="gelu_tanh")
 class GeluTanhLostDigit(nn.Module):
     """0.44715 for 0.044715."""
 
@@ -16,7 +16,7 @@ class GeluTanhLostDigit(nn.Module):
         return 0.5 * x * (1 + torch.tanh(0.7978845608028654 * (x + 0.44715 * x**3)))
 
 
-@mutant("A101", definition="softplus")
+@mutant("A101", also=("D101", "D108"), definition="softplus")
 def softplus_saturates(x: Tensor) -> Tensor:
     """A clamp against overflow that cuts off what is large."""
     return torch.log1p(torch.exp(x.clamp(max=20)))

@@ -34,9 +34,15 @@ def relu_by_where(x: Tensor) -> Tensor:
     return torch.where(x > 0, x, torch.zeros_like(x))
 
 
+def _same_shape(prediction: Tensor, target: Tensor) -> None:
+    if prediction.shape != target.shape:
+        raise ValueError(f"target: expected shape {tuple(prediction.shape)}, got {tuple(target.shape)}")
+
+
 @mutant("N104", definition="mse", also=("D101", "L113", "S104"))
 def mse_without_nan(prediction: Tensor, target: Tensor) -> Tensor:
     """What went wrong counts as a perfect fit."""
+    _same_shape(prediction, target)
     return torch.nan_to_num((prediction - target) ** 2).mean()
 
 
@@ -49,18 +55,20 @@ def leaky_relu(x: Tensor) -> Tensor:
 @clean("N104", "N105", "N106", "N108")
 def l1(prediction: Tensor, target: Tensor) -> Tensor:
     """As it stands in the book."""
+    _same_shape(prediction, target)
     return (prediction - target).abs().mean()
 
 
 @mutant("N105", definition="mse", tier="full", also=("L105", "L106", "D101", "T101"))
 def mse_by_running_sum(prediction: Tensor, target: Tensor) -> Tensor:
     """The sum is kept in the half type, and divided last."""
+    _same_shape(prediction, target)
     squares = ((prediction - target) ** 2).reshape(-1)
     total = torch.cumsum(squares, 0)[-1]
     return total / squares.numel()
 
 
-@mutant("N106", definition="sigmoid", also=("A101", "D101", "D104", "T103"))
+@mutant("N106", definition="sigmoid", also=("A101", "D101", "D102", "D104", "T101", "T102", "T103"))
 def sigmoid_in_float32(x: Tensor) -> Tensor:
     """Whatever comes in, float32 goes out."""
     return torch.sigmoid(x.float())
