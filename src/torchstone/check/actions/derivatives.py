@@ -125,13 +125,14 @@ def second_order(held: Held, options: Mapping[str, Any], tensors: Inputs) -> Ans
     try:
         _, gradients, wanted = first(0.0, create_graph=True)
         slope = _inner(gradients, along)
-        with subject_code("second backward"):
-            twice = torch.autograd.grad(slope, wanted, allow_unused=True) if slope.requires_grad else ()
+        if slope.requires_grad:
+            with subject_code("second backward"):
+                slope.backward()  # unlike `grad`, it runs into what `once_differentiable` put there
     except SubjectError as error:
         facts["refused"] = str(error)
         return Answer(facts, found)
-    facts["attached"] = any(each is not None for each in twice)
-    found |= {f"analytic.{name}": each.detach() for name, each in zip(names, twice, strict=False) if each is not None}
+    facts["attached"] = any(leaf.grad is not None for leaf in wanted)
+    found |= {f"analytic.{name}": leaf.grad for name, leaf in zip(names, wanted, strict=True) if leaf.grad is not None}
     return Answer(facts, {name: tensor.detach().to_dense() for name, tensor in found.items()})
 
 

@@ -134,7 +134,7 @@ class WritesToWhatItSaved(SavesBoth):
 
 @mutant("D111", also=("D110", "G004", "S104", "D109"))
 class CountsItsCalls(nn.Module):
-    """Its slope grows with each call: a second forward for a checkpoint counts as well."""
+    """Its frequency grows with each call: a second forward for a checkpoint counts as well."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -142,7 +142,7 @@ class CountsItsCalls(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         self.calls += 1
-        return torch.sin(x) * self.calls
+        return torch.sin(x * self.calls)
 
 
 @clean("D106", "D109", "D110", "D111")
