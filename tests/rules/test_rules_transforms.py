@@ -76,7 +76,7 @@ def of_another_dtype(x):
         (by_its_sign, "T101", X, "note", "data-dependent control flow"),
         (checks_its_classes, "T101", CLASSES, "note", "vmap"),
         (WithoutVmap, "T101", X, "warning", "generate_vmap_rule = True"),
-        (WithoutVmap, "T102", X, "warning", "generate_vmap_rule = True"),
+        (WithoutVmap, "T102", X, "note", "generate_vmap_rule = True"),
         (by_its_sign, "T103", X, "note", "the graph breaks"),
         (by_its_sign, "T105", X, "note", "reads the numbers"),
         (of_another_dtype, "T105", X, "warning", "on the meta device it raises"),

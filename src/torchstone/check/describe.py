@@ -31,14 +31,15 @@ def describe(thing: Any, kwargs: Mapping[str, Any]) -> Description:
     thing = unwrapped(thing)
     form = form_of(thing)
     built, problem = _built(thing, form, kwargs)
-    owner: Any = thing if isinstance(thing, type) else type(built)
+    whole = built.__self__ if inspect.ismethod(built) else built  # called through its forward
+    owner: Any = thing if isinstance(thing, type) else type(whole)
     maker = {"class": thing, "factory": thing, "instance": type(thing)}.get(form)
     named = parameters(maker)[0] if maker is not None and not _inherits_init(maker) else {}
     forward = _forward(thing, built, form)
     call = {} if forward is None else parameters(forward)[0]
     if form == "autograd.Function":
         call = {entry.name: entry for entry in forward_parameters(thing)}
-    instance = built if form in ("class", "instance", "factory") and not inspect.isroutine(built) else None
+    instance = whole if form in ("class", "instance", "factory") and not inspect.isroutine(whole) else None
     own = inspect.getattr_static(owner, "backward", None) if instance is not None else None
     module: Any = instance if isinstance(instance, torch.nn.Module) else torch.nn.Module()
     return Description(

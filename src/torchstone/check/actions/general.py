@@ -30,6 +30,11 @@ def backwards(value: Tensor, leaves: Mapping[str, Tensor], cotangent: Tensor | N
     return {name: each for name, each in zip(wanted, found, strict=True) if each is not None}
 
 
+def owner(built: Any) -> Any:
+    """The object of a bound `forward`, or what is called itself."""
+    return getattr(built, "__self__", built)
+
+
 def others(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors whose names begin so, by the rest of their names."""
     return {name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)}
@@ -158,7 +163,7 @@ def _later(
     """What may happen to a result after it was returned."""
     return {
         "a backward pass": lambda: backwards(value, leaves),
-        "a call of its own backward": lambda: built.backward(torch.full_like(value, 0.5)),
+        "a call of its own backward": lambda: owner(built).backward(torch.full_like(value, 0.5)),
         "a second call": lambda: held.call(built, prepared(held, {}, others(tensors, "other."))),
     }
 

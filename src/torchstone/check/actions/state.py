@@ -14,7 +14,7 @@ from torch import Tensor
 
 from torchstone.check.actions import action
 from torchstone.check.actions.call import prepared, result_of
-from torchstone.check.actions.general import backwards, inside, same
+from torchstone.check.actions.general import backwards, inside, owner, same
 from torchstone.check.held import Held, SubjectError, seeded, subject_code
 from torchstone.check.probe import Answer
 
@@ -26,12 +26,8 @@ def made(held: Held, options: Mapping[str, Any], seed: int = 0) -> Any:
 
 def is_object(held: Held, built: Any) -> bool:
     """Whether the subject is an object, which can hold something: no function."""
-    return held.form not in ("function", "autograd.Function") and not isinstance(built, types.FunctionType)
-
-
-def owner(built: Any) -> Any:
-    """The object of a bound `forward`."""
-    return getattr(built, "__self__", built)
+    functions = (types.FunctionType, torch.jit.ScriptFunction)
+    return held.form not in ("function", "autograd.Function") and not isinstance(built, functions)
 
 
 class _Pickler(pickle.Pickler):
@@ -107,6 +103,8 @@ def copies(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor]
     facts: dict[str, Any] = {"object": True, "raised": {}, "raised_used": {}, "shared": []}
     found: dict[str, Tensor] = {}
     for way, duplicate in COPIES.items():
+        if isinstance(built, torch.jit.ScriptModule) and duplicate is not copy.deepcopy:
+            continue  # it is saved in a way of its own
         thing: Any = made(held, options)
         try:
             with subject_code("copy"):

@@ -16,6 +16,8 @@ from torchstone.check.held import Held, SubjectError, parameters, seeded
 from torchstone.check.probe import Answer
 from torchstone.check.settings import GENERATORS, read, restored
 
+SCRIPTED = (torch.jit.ScriptFunction, torch.jit.ScriptModule)
+
 
 @action
 def surroundings(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Answer:
@@ -101,8 +103,9 @@ def modes(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor])
                 raise
             raised[name] = str(error)
             continue
-        passed = name != "grad" and any(value is each for each in inputs.values())  # an identity
-        wants[name] = value.requires_grad and not passed
+        # What an identity passes on, and TorchScript, which knows no gradient mode, are excused.
+        excused = isinstance(built, SCRIPTED) or any(value is each for each in inputs.values())
+        wants[name] = value.requires_grad and not (excused and name != "grad")
         found[name] = value.detach().clone()
     return Answer({"requires_grad": wants, "raised": raised, "learnable": learnable}, found)
 

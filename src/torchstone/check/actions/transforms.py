@@ -10,7 +10,9 @@ from torch.func import grad, hessian, jacrev, vmap
 
 from torchstone.check.actions import action
 from torchstone.check.actions.call import prepared, result_of
-from torchstone.check.actions.general import backwards, others
+from torchstone.check.actions.general import backwards, others, owner
+from torchstone.check.actions.state import held_tensors
+from torchstone.check.actions.surroundings import SCRIPTED
 from torchstone.check.held import Held, SubjectError, seeded, subject_code
 from torchstone.check.probe import Answer
 
@@ -159,10 +161,13 @@ def compiled(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tenso
     with fresh_compiler():
         from torch._dynamo.exc import Unsupported, UserError
 
+        built = ready(held, options, tensors)
         try:
-            found = whole(torch.compile(ready(held, options, tensors), backend="aot_eager", fullgraph=True))
+            with subject_code("compile"):
+                graph = torch.compile(built, backend="aot_eager", fullgraph=True)
+            found = whole(graph)
         except SubjectError as error:
-            broken = isinstance(error.original, (Unsupported, UserError))
+            broken = isinstance(error.original, (Unsupported, UserError)) or isinstance(built, SCRIPTED)
             return Answer({"raised": _reason(error.original) if broken else str(error), "break": broken}, answers)
     return Answer({"raised": "", "break": False}, {**answers, **{f"compiled.{name}": e for name, e in found.items()}})
 
@@ -194,9 +199,11 @@ def recompiled(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Ten
     count = 1 + max(int(name.partition(".")[0]) for name in tensors)
     samples = [prepared(held, {}, others(tensors, f"{place}.")) for place in range(count)]
     with fresh_compiler(), seeded(0):
-        graph: Any = torch.compile(ready(held, options, samples[0]), backend=counting, fullgraph=True)
+        built = ready(held, options, samples[0])
         each_time = []
         try:
+            with subject_code("compile"):
+                graph: Any = torch.compile(built, backend=counting, fullgraph=True)
             for sample in samples:
                 result_of(held, graph, sample)
                 each_time.append(graphs)
@@ -210,7 +217,8 @@ def without_numbers(held: Held, options: Mapping[str, Any], tensors: Mapping[str
     """A call and its gradients on fake tensors, and on the meta device: shapes alone.
 
     Facts: "real", "fake", "meta": by "value" and "grad.NAME" the shape and dtype; "raised" by "fake", "meta";
-    "reads" lists those of them that were refused because the subject reads a number.
+    "reads" lists those of them that were refused because the subject reads a number. "left": whether the subject keeps
+    tensors that it does not take along to the meta device.
     """
     from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
@@ -235,6 +243,7 @@ def without_numbers(held: Held, options: Mapping[str, Any], tensors: Mapping[str
 
         def meta() -> dict[str, Any]:
             moved = built.to("meta") if isinstance(built, torch.nn.Module) else built
+            facts["left"] = any(each.device.type != "meta" for _, each in held_tensors(owner(moved)))
             return shapes(moved, {name: each.to("meta") for name, each in inputs.items()})
 
         for name, act in (("fake", fake), ("meta", meta)):

@@ -131,7 +131,7 @@ class SlopesInAList(nn.Module):
         return torch.where(x > 0, x, self.slopes[0] * self.slopes[1] * x)
 
 
-@mutant("S104", also=("S101",))
+@mutant("S104", also=("T104",))
 class RemembersItsLosses(nn.Module):
     """A list of losses, each with the graph behind it."""
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from torchstone.check.result import Finding
+from torchstone.check.result import Finding, Severity
 from torchstone.check.rule import NotApplicable, rule
 from torchstone.check.rules.general import shown, text
 from torchstone.check.subject import Subject, granted
@@ -41,7 +41,7 @@ def copied(subject: Subject) -> Iterator[Finding]:
     Why: data-parallel training, averaged models, early stopping and process pools all copy a model, its loss included.
     How: a fresh instance is copied in each way, and the copy is called with the same inputs: its result has to be equal
         bit by bit, and its parameters have to lie in memory of their own. What cannot be copied raises, and is a
-        warning. Once more after a call, since a tensor of a graph that is kept on `self` cannot be copied.
+        warning; where it raises only after a call, because a tensor of a graph is kept on `self`, a note.
     False alarms: a class of a notebook or of another function can be pickled here, though pickle itself cannot find it.
     Instead: no lambda and no open file as an attribute: a method, or `functools.partial` of a named function.
     """
@@ -59,10 +59,10 @@ def copied(subject: Subject) -> Iterator[Finding]:
     if facts["shared"]:
         names = ", ".join(dict.fromkeys(facts["shared"]))
         yield Finding(f"a copy shares the memory of {names} with the original: training the one changes the other")
-    for key, when in (("raised", ""), ("raised_used", " after a call")):
+    ways: tuple[tuple[str, str, Severity], ...] = (("raised", "", "warning"), ("raised_used", " after a call", "note"))
+    for key, when, severity in ways:
         for way, error in list(facts[key].items())[:1]:
-            explicit = key == "raised_used" and subject.description.has_backward
-            yield Finding(f"{way} fails{when}: {error}", severity="note" if explicit else "warning")
+            yield Finding(f"{way} fails{when}: {error}", severity=severity)
         if facts[key]:
             return
 

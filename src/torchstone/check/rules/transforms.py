@@ -98,8 +98,8 @@ def func_grad(subject: Subject) -> Iterator[Finding]:
     Why: they are how physics-informed losses, influence functions and second-order methods are written.
     How: each on an input of a few elements, compared with `torch.autograd.grad`, `autograd.functional.jacobian` and
         `hessian`. `hessian` also needs forward mode.
-    False alarms: as for vmap: a refusal is a note, but for an `autograd.Function` without `setup_context`. A second
-        derivative that autograd refuses as well is not looked at.
+    False alarms: a refusal is a note (T101 warns of what has a short remedy). A second derivative that autograd refuses
+        as well is not looked at.
     Instead: as for vmap; for forward mode a `jvp` in the autograd.Function, or plain tensor operations.
     """
     _plain_subject(subject)
@@ -110,8 +110,8 @@ def func_grad(subject: Subject) -> Iterator[Finding]:
         if f"autograd's {name}" in raised:
             continue
         if name in raised:
-            message, severity = _refused(raised[name], f"torch.func.{name}")
-            yield Finding(message, shown(sample), severity=severity)
+            message, _ = _refused(raised[name], f"torch.func.{name}")
+            yield Finding(message, shown(sample), severity="note")
             return
         pair = _off(tensors[f"autograd's {name}"], tensors[name])
         if pair is not None:
@@ -193,6 +193,8 @@ def fake(subject: Subject) -> Iterator[Finding]:
     sample = _little(subject)
     facts = granted(subject.ask("without_numbers", sample, {"wrt": subject.predictions})).facts
     for way, where in _WAYS.items():
+        if way == "meta" and facts["left"]:
+            continue  # S103 says so
         if way in facts["raised"]:
             reads = way in facts["reads"]
             reason = "; it reads the numbers of a tensor" if reads else ""
