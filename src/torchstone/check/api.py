@@ -1,20 +1,16 @@
-"""`torchstone.check`: subjects in this process."""
+"""`torchstone.check`: what is known of a subject, then its rules.
+
+Nothing heavy is imported before it is used.
+"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from torchstone import definitions
-from torchstone.check import engine, held, recognise
-from torchstone.check.describe import describe
-from torchstone.check.entries import read_inputs
-from torchstone.check.home import Local
 from torchstone.check.result import Report
-from torchstone.check.rule import Tier
-from torchstone.check.spec import Spec
-from torchstone.check.subject import Subject
-from torchstone.check.traits import ATTRIBUTE
+
+if TYPE_CHECKING:
+    from torchstone.check.rule import Tier
 
 
 def check(
@@ -23,27 +19,67 @@ def check(
     definition: Any = None,
     inputs: str | None = None,
     kind: str | None = None,
-    expect: Mapping[str, str] | None = None,
-    tier: Tier = "fast",
+    expect: Mapping[str, str] | str | PathLike[str] | None = None,
+    tier: "Tier" = "fast",
     select: Sequence[str] | None = None,
     ignore: Sequence[str] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+    formula: str | None = None,
+    from_scratch: bool = False,
 ) -> Report:
-    """Hold an implementation against the mathematics. See `torchstone.check`."""
-    selection = engine.Selection(tier, tuple(select or ()), tuple(ignore or ()), dict(expect or {}))
-    description = describe(thing, {})
-    found: Any = definitions.get(definition) if isinstance(definition, str) else definition
-    if found is None:
-        found = recognise.definition_of(description.name)
-    chosen: Any = kind or (found.kind if found else "loss" if len(description.call_required) > 1 else "activation")
-    entries = read_inputs(inputs) if inputs else recognise.inputs_of(description, found, chosen)
-    spec = Spec(description.name, chosen, entries)
-    subject = Subject(
-        spec,
-        description,
-        Local(held.Held(thing, spec)),
-        found,
-        recognise.parameters_of(description, found, {}),
-        declared=dict(getattr(thing, ATTRIBUTE, {})),
+    """Hold a loss or an activation against the mathematics, and say what is wrong with it.
+
+    What it is follows from its name (`CELoss`, `MySigmoid`, `leaky_relu`), unless it is given. The more is known, the
+    more is checked: with a definition, value and gradient against certified numbers; with a counterpart alone, against
+    that; with nothing, what holds for every component. The report says which it was.
+
+    Args:
+        thing: A class, an instance, a function, a `torch.autograd.Function`, or a function without arguments that makes
+            one of these. It runs in this process.
+        like: Its counterpart: a class, an instance, a function, or a dotted name with literal arguments, such as
+            `"torch.nn.Softmax(dim=-1)"`; a list stands for a tensor.
+        definition: The name of a definition ("cross_entropy"), or one of your own (`definitions.Function`). "none":
+            none, whatever the name says.
+        inputs: What it is called with, in order: `"logits float[N,C]; target int64[N] in [0,C)"`.
+        kind: "loss" or "activation".
+        expect: Failures that are known, mapped to their reasons: `{"D106": "second order not needed"}`; or the path of
+            a TOML file that holds such lines.
+        tier: Which rules run: "fast", "full" or "slow", each with those before it.
+        select: Run these rules only: codes, names, or the beginning of codes ("D", "L1").
+        ignore: Leave these out.
+        kwargs: Arguments of the constructor, or of the function.
+        formula: The mathematics of something new, in SymPy's syntax: `"x*sigmoid(beta*x)"`, of an element. Symbols
+            other than the inputs are attributes or arguments.
+        from_scratch: Calling the built-in that it claims to be is an error.
+
+    Raises:
+        TypeError: for a thing that is none of the above, and for arguments of another type.
+        ValueError: for an unknown name, code, tier or kind, inputs or a formula that cannot be read, and an expected
+            failure without a reason.
+
+    What the thing itself raises is a finding, not an exception of this function.
+
+    >>> import torch
+    >>> class MyTanh(torch.nn.Module):
+    ...     def forward(self, x):
+    ...         return (torch.exp(x) - torch.exp(-x)) / (torch.exp(x) + torch.exp(-x))
+    >>> report = check(MyTanh())
+    >>> report.ok
+    False
+    >>> report.subjects[0].facts[0]
+    'recognised as tanh from the name MyTanh'
+    """
+    from torchstone.check.examine import examine_subject, here, request, selection
+
+    chosen = selection(tier, select, ignore, expect)
+    asked = request(
+        like=like,
+        definition=definition,
+        inputs=inputs,
+        kind=kind,
+        formula=formula,
+        kwargs=kwargs,
+        from_scratch=from_scratch,
     )
-    results = engine.examine(subject, selection)
-    return Report((engine.reported(subject, results, selection.expect),), torch.__version__)
+    description, home, declared = here(thing, asked.kwargs)
+    return examine_subject(description, home, asked, chosen, declared=declared)

@@ -36,6 +36,7 @@ class Peer:
     home: Home
     spec: Spec
     text: str  # as the user wrote it, or as it was recognised: "torch.nn.Softmax(dim=-1)"
+    names: Mapping[str, str] = field(default_factory=dict)  # the subject's inputs, in the counterpart's names
 
 
 @dataclass
@@ -56,6 +57,7 @@ class Subject:
     ignore_index: int | None = None
     declared: Mapping[str, Any] = field(default_factory=dict)
     from_scratch: bool = False
+    facts: tuple[str, ...] = ()  # how it was understood
     _probed: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -111,7 +113,7 @@ class Subject:
     def ask_peer(self, tensors: Mapping[str, Tensor], action: str = "call", **options: Any) -> Answer:
         """What the counterpart answers to the subject's inputs: as `call` (or another action), in its own names."""
         assert self.peer is not None
-        names = dict(zip([entry.name for entry in self.inputs], [e.name for e in self.peer.spec.inputs], strict=False))
+        names = self.peer.names
         given = {names.get(name, name): tensor for name, tensor in tensors.items()}
         asked = {**options, "wrt": [names.get(name, name) for name in options.get("wrt", ())]}
         answer = _alive(self.peer.home.ask(Probe(action, asked, given)))

@@ -1,0 +1,122 @@
+"""Which definitions a subject may be held against, and who says so."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torchstone import definitions
+from torchstone.check.entries import Entry
+from torchstone.check.like import Like, read_dotted
+from torchstone.check.recognise import formula, names
+from torchstone.check.recognise.inputs import tensors_of
+from torchstone.check.recognise.values import seen, values
+from torchstone.check.spec import Description, Kind
+from torchstone.definitions import Function
+
+NOTHING = "none"  # as a definition: hold it against none
+
+
+@dataclass(frozen=True)
+class Request:
+    """What its user says of a subject. All of it may be left out."""
+
+    like: Like | None = None
+    definition: Function | str | None = None
+    inputs: tuple[Entry, ...] = ()
+    kind: Kind | None = None
+    formula: str = ""
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    from_scratch: bool = False
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A definition that a subject may be held against: why, and whether only where the subject agrees with it."""
+
+    definition: Function
+    why: str = ""
+    loose: bool = False
+
+
+def claims(description: Description, request: Request) -> tuple[Claim, ...]:
+    """The definitions that may be meant, the likeliest first. Raises `ValueError` for a request that cannot be met."""
+    if request.definition == NOTHING:
+        return ()
+    if isinstance(request.definition, Function):
+        return (Claim(request.definition),)
+    if isinstance(request.definition, str):
+        return (Claim(by_name(request.definition)),)
+    if request.formula:
+        made = formula.definition_of(request.formula, description, request.kind, request.kwargs)
+        return (Claim(made, "held against the formula"),)
+    found = list(_of_like(request.like)) if request.like is not None else []
+    if not found:
+        found = list(_of_name(description, request.kwargs))
+    return tuple(claim for claim in found if request.kind in (None, claim.definition.kind))
+
+
+def by_name(name: str) -> Function:
+    """The definition of that name. Raises `ValueError` where it is none, or that of an optimizer."""
+    try:
+        found = definitions.get(name)
+    except KeyError as error:
+        raise ValueError(f"definition: {str(error.args[0]).removeprefix('name: ')}") from None
+    if not isinstance(found, Function):
+        raise ValueError(f"definition: expected a loss or an activation, got {found.name}, which is an optimizer")
+    return found
+
+
+def _of_like(like: Like) -> Iterator[Claim]:
+    """The definitions whose counterpart is this one, with these arguments."""
+    told = seen(like.description, like.told)
+    for entry in definitions.every():
+        if not isinstance(entry, Function) or not entry.counterpart:
+            continue
+        dotted, _, arguments = read_dotted(entry.counterpart)
+        free = {each.argument or each.name for each in entry.parameters} | {"dim"}
+        if dotted == like.dotted and all(told.get(k) == v for k, v in arguments.items() if k not in free):
+            yield Claim(entry, f"like {like.text}: {entry.title}")
+    if like.is_torch and like.description.form == "function":
+        found = names.definition_of(like.description.name, len(tensors_of(like.description, None)))
+        if found is not None:
+            yield Claim(found, f"like {like.text}: {found.title}")
+
+
+def _of_name(description: Description, kwargs: Mapping[str, Any]) -> Iterator[Claim]:
+    count = len(tensors_of(description, None))
+    name, source = description.name, "the name"
+    if names.is_neutral(name):
+        name, source = _first_sentence(description.doc), "the docstring"
+    found = names.definition_of(name, count)
+    if found is None and (rest := names.without_smoothing(name)):
+        found = names.definition_of(rest, count)
+        smoothed = found is not None and "label_smoothing" in values(description, found, kwargs).parameters
+        found = found if smoothed else None
+    if found is None or (count > 1 and found.kind == "activation"):
+        return
+    for each in _meanings(found, description, kwargs):
+        loose = each.name in names.LOOSE and not names.is_exact(name, each)
+        shown = description.name if source == "the name" else f"{name!r}"
+        yield Claim(each, f"recognised as {each.name} from {source} {shown}", loose)
+
+
+def _first_sentence(doc: str) -> str:
+    sentence = doc.partition("\n")[0].partition(".")[0]
+    return sentence if len(sentence.split()) <= 6 else ""
+
+
+def _meanings(found: Function, description: Description, kwargs: Mapping[str, Any]) -> list[Function]:
+    """The definition, and others that go by the same name; those first that the subject's other names speak for."""
+    said = {*seen(description, kwargs), *description.call}
+    every = [found, *(by_name(name) for name in names.ALSO.get(found.name, ()))]
+    if found.name == "bce" and any("logit" in name.lower() for name in said):
+        return every[1:]
+    if found.name == "bce" and said & {"p", "prob", "probs", "probability", "probabilities"}:
+        return every[:1]
+    if found.name == "silu" and "beta" not in values(description, every[1], kwargs).parameters:
+        return every[:1]
+    if found.name == "cross_entropy" and any("prob" in name.lower() for name in tuple(description.call)[:1]):
+        return []
+    if found.name == "silu":
+        return every[::-1]
+    return every
