@@ -79,7 +79,11 @@ def _next_generation(connection: "Connection[Any, Any]", work: Callable[[], None
             return
         connection.close()
         os.setpgid(0, 0)  # so that it can be ended with the processes it starts
-    work()
+    try:
+        work()
+    except BaseException:  # an interrupt, or a fault of ours
+        traceback.print_exc()
+        os._exit(1)
     _leave()
 
 

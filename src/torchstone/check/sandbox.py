@@ -69,10 +69,11 @@ class Sandbox:
         self.seconds, self._fork = seconds, fork
         self._order = {"do": "load", "where": target.where, "name": target.name, "kwargs": dict(kwargs or {})}
         self._skip: list[str] = []
-        self._folder = tempfile.TemporaryDirectory(prefix="torchstone-", ignore_cleanup_errors=True)
+        self._temporary = tempfile.TemporaryDirectory(prefix="torchstone-", ignore_cleanup_errors=True)
         self._key = secrets.token_bytes(32)
         family = "AF_PIPE" if os.name == "nt" else "AF_UNIX"
-        address = None if os.name == "nt" else str(Path(self._folder.name) / "socket")
+        self.folder = Path(self._temporary.name)
+        address = None if os.name == "nt" else str(self.folder / "socket")
         self._listener = Listener(address, family, backlog=8, authkey=self._key)
         self._closing = False
         self._arrivals: dict[str, list[_Peer]] = {"first": [], "loader": [], "worker": []}
@@ -100,7 +101,7 @@ class Sandbox:
         for process in self._processes:
             process.kill()
             process.wait()
-        self._folder.cleanup()
+        self._temporary.cleanup()
 
     # Processes.
 
