@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import sympy as sp
 import torch
@@ -216,3 +217,18 @@ def _known(subject: Subject) -> Function:
     if missing:
         raise NotApplicable(f"it has no input for the definition's {', '.join(missing)}")
     return function
+
+
+def batched(subject: Subject, sample: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """The inputs that have a row for each sample of the batch."""
+    size = len(sample[subject.x]) if sample[subject.x].dim() else 0
+    return tuple(
+        entry.name
+        for entry in subject.inputs
+        if entry.dims[:1] in (("N",), ("...",)) and len(sample[entry.name]) == size
+    )
+
+
+def taken(sample: Mapping[str, Tensor], names: tuple[str, ...], rows: Any) -> dict[str, Tensor]:
+    """Some rows of the inputs that have them."""
+    return {name: tensor[rows] if name in names else tensor for name, tensor in sample.items()}

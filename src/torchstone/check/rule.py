@@ -39,7 +39,8 @@ ENTRY_POINT = "torchstone.rules"
 
 # Our own, in the order in which they run and are listed.
 _OURS = (
-    *("general", "surroundings", "losses", "losses_shapes", "losses_options", "losses_identities", "losses_extremes"),
+    *("general", "surroundings"),
+    *("losses", "losses_shapes", "losses_batches", "losses_options", "losses_identities", "losses_extremes"),
     *("activations", "activations_places", "activations_shapes", "activations_modules"),
     *("derivatives_values", "derivatives_flow", "derivatives_order", "derivatives_special", "derivatives_graph"),
     *("numerics", "numerics_policies", "transforms", "state"),

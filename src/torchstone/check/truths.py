@@ -110,6 +110,11 @@ def _rounded(values: Any) -> Any:
     return [_rounded(each) for each in values] if isinstance(values, list) else number(float(values))
 
 
+def summary(tensor: Tensor) -> str:
+    """A result in a sentence: the number, or the shape of several."""
+    return number(float(tensor)) if tensor.numel() == 1 else f"of shape {tuple(tensor.shape)}"
+
+
 def number(value: Any) -> str:
     """A number in a sentence: few digits."""
     if not isinstance(value, (int, float)):
