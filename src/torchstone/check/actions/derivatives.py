@@ -212,8 +212,8 @@ def repeated(held: Held, options: Mapping[str, Any], tensors: Inputs) -> Answer:
     """Gradients asked for again, of the same graph and of a new one, and added up in `.grad`.
 
     Answer, by input: "first.NAME", "again.NAME" (the same graph), "fresh.NAME" (the same object called anew), and
-    "added.NAME" (what a backward leaves in a `.grad` that held ones, less these); "upstream" and "upstream_after":
-    the gradient that flows in, before and after.
+    "added.NAME" (what a backward leaves in a `.grad` that held ones, less these). The fact "refused" is what the second
+    backward raises.
     """
     names = list(options["wrt"])
     built = configured(held, options, tensors)
@@ -238,12 +238,11 @@ def repeated(held: Held, options: Mapping[str, Any], tensors: Inputs) -> Answer:
                         value.backward(flowing)
                     keep(label, tuple(leaf.grad - 1 for leaf in wanted if leaf.grad is not None))
                     continue
-                before = flowing.clone()
+                again = flowing.clone()
                 keep(label, gradients_of(value, wanted, flowing, retain_graph=label == "first"))
                 if label == "first":
-                    found |= {"upstream": before, "upstream_after": flowing.clone()}
                     try:
-                        keep("again", gradients_of(value, wanted, before.clone()))
+                        keep("again", gradients_of(value, wanted, again))
                     except SubjectError as error:
                         facts["refused"] = str(error)
     return Answer(facts, found)

@@ -8,6 +8,8 @@ from torch.autograd import Function
 
 from torchstone.check.mutants import clean, mutant
 
+NO_VMAP = ("T101", "T102")  # a forward that takes ctx, as most people write it, has no rule for vmap
+
 
 class SavesItsResult(Function):
     """A sigmoid with its result on ctx."""
@@ -37,7 +39,7 @@ class SavesBoth(Function):
         return (prediction - target).pow(2).mean()
 
 
-@mutant("D101", definition="sigmoid")
+@mutant("D101", definition="sigmoid", also=NO_VMAP)
 class SigmoidWithoutAFactor(SavesItsResult):
     """Its backward forgets the factor 1 - y."""
 
@@ -47,7 +49,7 @@ class SigmoidWithoutAFactor(SavesItsResult):
         return g * y
 
 
-@mutant("D101", definition="softmax")
+@mutant("D101", definition="softmax", also=NO_VMAP)
 class SoftmaxOfTheDiagonal(Function):
     """Its backward takes the diagonal of the Jacobian for all of it."""
 
@@ -63,7 +65,7 @@ class SoftmaxOfTheDiagonal(Function):
         return g * y * (1 - y)
 
 
-@mutant("D101", definition="mse")
+@mutant("D101", definition="mse", also=("L104", "L109", *NO_VMAP))
 class MeanSquareWithTheGradientOfTheSum(SavesBoth):
     """Its backward forgets to divide by the count."""
 
@@ -87,7 +89,7 @@ def sigmoid_of_two_branches(x: Tensor) -> Tensor:
     return torch.where(x >= 0, 1 / (1 + small), small / (1 + small))
 
 
-@mutant("D102")
+@mutant("D102", also=NO_VMAP)
 class BumpOnOneSide(SavesItsInput):
     """Its backward is right for positive x alone."""
 
@@ -97,7 +99,7 @@ class BumpOnOneSide(SavesItsInput):
         return g * (1 - 2 * x * x.abs()) * torch.exp(-x * x)
 
 
-@mutant("D102", kind="loss", inputs="prediction float[N,C]; target float[N,C]")
+@mutant("D102", kind="loss", inputs="prediction float[N,C]; target float[N,C]", also=("L104", *NO_VMAP))
 class MeanCube(Function):
     """Its backward forgets the mean."""
 
@@ -114,7 +116,7 @@ class MeanCube(Function):
         return slope, -slope
 
 
-@mutant("D102", kind="loss", inputs="anchor float[N,d]; positive float[N,d]; negative float[N,d]", also=("D106",))
+@mutant("D102", kind="loss", inputs="anchor float[N,d]; positive float[N,d]; negative float[N,d]")
 class PullsOnly(nn.Module):
     """A triplet loss whose far side is cut off by `.data`."""
 
@@ -124,7 +126,7 @@ class PullsOnly(nn.Module):
         return (near - far + 20.0).mean()
 
 
-@mutant("D103")
+@mutant("D103", also=NO_VMAP)
 class ClipsWhatFlowsIn(SavesItsInput):
     """Its backward clips the upstream gradient at 1."""
 
@@ -134,7 +136,7 @@ class ClipsWhatFlowsIn(SavesItsInput):
         return g.clamp(max=1.0) * (1 - 2 * x * x) * torch.exp(-x * x)
 
 
-@mutant("D103", also=("D106",))
+@mutant("D103", also=NO_VMAP)
 class TakesTheSizeOfWhatFlowsIn(SavesItsInput):
     """Its backward uses |g|."""
 
@@ -144,7 +146,7 @@ class TakesTheSizeOfWhatFlowsIn(SavesItsInput):
         return g.abs() * (1 - 2 * x * x) * torch.exp(-x * x)
 
 
-@mutant("D103", definition="mse", also=("D106",))
+@mutant("D103", definition="mse", also=("L104", *NO_VMAP))
 class IgnoresWhatFlowsIn(SavesBoth):
     """Its backward is right for `loss.backward()` alone."""
 
@@ -155,7 +157,7 @@ class IgnoresWhatFlowsIn(SavesBoth):
         return slope, -slope
 
 
-@mutant("D104", kind="loss", inputs="x float[N,C]; y float[N,C]; weight float[N,C]", also=("D101", "D102"))
+@mutant("D104", kind="loss", inputs="x float[N,C]; y float[N,C]; weight float[N,C]", also=("D102", *NO_VMAP))
 class AsksForTheWrongInput(Function):
     """Its backward looks up whether the second input wants a gradient, and gives it to the first."""
 
@@ -173,7 +175,7 @@ class AsksForTheWrongInput(Function):
         return slope if wants[1] else None, -slope if wants[0] else None, g * error * error
 
 
-@mutant("D105")
+@mutant("D105", also=NO_VMAP)
 class FlattensWhatFlowsIn(SavesItsInput):
     """Its backward calls `view` on the upstream gradient, which raises for a transposed one."""
 
@@ -184,7 +186,7 @@ class FlattensWhatFlowsIn(SavesItsInput):
         return (g.view(-1) * slope.reshape(-1)).reshape(x.shape)
 
 
-@mutant("D105")
+@mutant("D105", also=NO_VMAP)
 class ReadsMemoryInOrder(SavesItsInput):
     """Its backward reads the upstream gradient as if it were contiguous."""
 
@@ -195,7 +197,7 @@ class ReadsMemoryInOrder(SavesItsInput):
         return flat * (1 - 2 * x * x) * torch.exp(-x * x)
 
 
-@clean("D101", "D102", "D103", "D104", "D105", definition="sigmoid")
+@clean("D101", "D102", "D103", "D104", "D105", definition="sigmoid", ignore=NO_VMAP)
 class Sigmoid(SavesItsResult):
     """The slope from the saved result."""
 
@@ -205,7 +207,7 @@ class Sigmoid(SavesItsResult):
         return g * y * (1 - y)
 
 
-@clean("D102", "D103", "D104", "D105")
+@clean("D102", "D103", "D104", "D105", ignore=NO_VMAP)
 class Bump(SavesItsInput):
     """x exp(-x^2), of which nobody knows a definition."""
 
@@ -215,7 +217,7 @@ class Bump(SavesItsInput):
         return g * (1 - 2 * x * x) * torch.exp(-x * x)
 
 
-@clean()
+@clean(ignore=NO_VMAP)
 class RoundsStraightThrough(Function):
     """A straight-through estimator: the values do not change, and the gradient is a matter of choice."""
 
@@ -228,20 +230,20 @@ class RoundsStraightThrough(Function):
         return g
 
 
-@clean()
+@clean(ignore=NO_VMAP)
 class ReversesGradients(Function):
     """An identity that turns the gradient round, for training against a domain."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        return x.view_as(x)
+        return x.clone()
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         return -0.5 * g
 
 
-@clean()
+@clean(ignore=NO_VMAP)
 class ClipsGradients(Function):
     """An identity that clips the gradient."""
 

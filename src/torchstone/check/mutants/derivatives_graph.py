@@ -8,10 +8,10 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from torchstone.check.mutants import clean, mutant
-from torchstone.check.mutants.derivatives import SavesBoth, SavesItsInput
+from torchstone.check.mutants.derivatives import NO_VMAP, SavesBoth, SavesItsInput
 
 
-@mutant("D106")
+@mutant("D106", also=NO_VMAP)
 class BackwardWithoutGraph(SavesItsInput):
     """Its backward works on detached numbers: a second derivative is silently none."""
 
@@ -22,7 +22,7 @@ class BackwardWithoutGraph(SavesItsInput):
             return g * (1 - 2 * x * x) * torch.exp(-x * x)
 
 
-@mutant("D106", also=("D109",))
+@mutant("D106", also=NO_VMAP)
 class KeepsItsSlope(Function):
     """Its forward works out the slope already, where no graph is recorded."""
 
@@ -38,7 +38,7 @@ class KeepsItsSlope(Function):
         return g * slope
 
 
-@mutant("D107")
+@mutant("D107", also=NO_VMAP)
 class ForgetsTheChainInJvp(Function):
     """x exp(-x^2), with a jvp that forgets a factor."""
 
@@ -65,7 +65,7 @@ def sigmoid_that_overflows(x: Tensor) -> Tensor:
     return 1 / (1 + torch.exp(-x))
 
 
-@mutant("D108", definition="relu", also=("A107", "A108", "N104"))
+@mutant("D108", definition="relu", also=("A107", "A108", "N103", "N104"))
 def relu_from_a_quotient(x: Tensor) -> Tensor:
     """0/0 at 0, hidden from the value by `where`."""
     return torch.where(x > 0, x * x / x.abs(), torch.zeros_like(x))
@@ -77,7 +77,7 @@ def distance(first: Tensor, second: Tensor) -> Tensor:
     return (first - second).pow(2).sum(1).sqrt().mean()
 
 
-@mutant("D109", kind="activation")
+@mutant("D109", also=NO_VMAP)
 class KeepsItsInputOnCtx(Function):
     """An attribute of ctx: what is written to x later goes into the gradient."""
 
@@ -92,7 +92,7 @@ class KeepsItsInputOnCtx(Function):
         return g * (1 - 2 * x * x) * torch.exp(-x * x)
 
 
-@mutant("D109", definition="tanh", also=("D106",))
+@mutant("D109", definition="tanh", also=NO_VMAP)
 class KeepsItsResultOnCtx(Function):
     """A cycle: the result holds its graph, and that holds the result."""
 
@@ -106,18 +106,7 @@ class KeepsItsResultOnCtx(Function):
         return g * (1 - ctx.y * ctx.y)
 
 
-@mutant("D110", also=("D105",))
-class WritesToWhatFlowsIn(SavesItsInput):
-    """Its backward masks `grad_output` in place."""
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Any:
-        (x,) = ctx.saved_tensors
-        g *= (1 - 2 * x * x) * torch.exp(-x * x)
-        return g
-
-
-@mutant("D110", definition="mse", also=("D106", "D111", "G004", "S104"))
+@mutant("D110", definition="mse", also=("D106", "D111", "L104", *NO_VMAP))
 class WritesToWhatItSaved(SavesBoth):
     """Its backward scales the saved difference in place."""
 
@@ -132,7 +121,7 @@ class WritesToWhatItSaved(SavesBoth):
         return slope, -slope
 
 
-@mutant("D111", also=("D110", "G004", "S104", "D109"))
+@mutant("D111", also=("D110", "G004", "N107", "S104", "T101", "T103"))
 class CountsItsCalls(nn.Module):
     """Its frequency grows with each call: a second forward for a checkpoint counts as well."""
 
@@ -145,7 +134,7 @@ class CountsItsCalls(nn.Module):
         return torch.sin(x * self.calls)
 
 
-@clean("D106", "D109", "D110", "D111")
+@clean("D106", "D109", "D110", "D111", ignore=NO_VMAP)
 class Bump(SavesItsInput):
     """x exp(-x^2), twice differentiable."""
 
@@ -161,7 +150,7 @@ def bump(x: Tensor) -> Tensor:
     return x * torch.exp(-x * x)
 
 
-@clean("D110")
+@clean("D110", ignore=NO_VMAP)
 class BumpOnce(SavesItsInput):
     """The same, with a second derivative that is refused."""
 
