@@ -62,8 +62,10 @@ def single_precision_only(x):
     return x * 2
 
 
-def a_stub(x):
-    raise NotImplementedError
+def half_done(x):
+    if x.dim() > 0:
+        raise NotImplementedError("more than one number")
+    return x.exp()
 
 
 def without_backward(x):
@@ -95,7 +97,7 @@ class Unbuildable(nn.Module):
         (deprecated, PAIR, ["note"], "DeprecationWarning: old"),
         (of_positive, {}, ["warning"], "not finite on ordinary inputs"),
         (single_precision_only, {}, ["warning"], "runs in float32, and in float64 it raises TypeError"),
-        (a_stub, {}, ["error"], "it is not implemented"),
+        (half_done, {}, ["error"], "it is not implemented"),
         (without_backward, {}, ["error"], "its backward raises"),
         (pair_of_results, {}, ["error"], "returns a tuple"),
         (Unbuildable, {}, ["error"], "it cannot be built: it raises IndexError"),
@@ -385,3 +387,32 @@ def test_an_accepted_reduction_is_told_by_what_it_means():
 
 def test_a_parameter_outside_its_domain_is_a_note_where_pytorch_takes_it():
     assert outcome(nn.Softplus(), "G007", definition="softplus") == ["note"]
+
+
+# G008
+
+
+def by_its_name(x):
+    return torch.nn.functional.softplus(x)
+
+
+def by_its_kernel(x):
+    return x.gelu() if hasattr(x, "gelu") else torch._C._nn.gelu(x)
+
+
+def by_arithmetic(x):
+    return torch.logaddexp(x, torch.zeros_like(x))
+
+
+@pytest.mark.parametrize(
+    ("thing", "settings", "expected"),
+    [
+        (by_its_name, {"like": "torch.nn.Softplus()"}, ["note"]),
+        (by_its_name, {"like": "torch.nn.Softplus()", "from_scratch": True}, ["error"]),
+        (by_its_kernel, {"like": "torch.nn.GELU()", "from_scratch": True}, ["error"]),
+        (by_arithmetic, {"like": "torch.nn.Softplus()", "from_scratch": True}, "passed"),
+        (nn.Softplus(), {"like": "torch.nn.Softplus()"}, "not applicable"),
+    ],
+)
+def test_delegates(thing, settings, expected):
+    assert outcome(thing, "G008", **settings) == expected

@@ -200,19 +200,21 @@ def delegates(subject: Subject) -> Iterator[Finding]:
     functions = [each for each in theirs.facts["functions"] if each.startswith("torch.nn.functional.")]
     kernels = [each for each in theirs.facts["operations"] if _is_own(each)]
     used = [each for each in functions if each in ours["functions"]]
-    used += [
-        each for each in kernels if each in ours["operations"] and not any(_plain(each) in _plain(f) for f in used)
-    ]
+    known = {_plain(each) for each in used}
+    used += [_readable(each) for each in kernels if each in ours["operations"] and _plain(each) not in known]
     if used:
         yield Finding(
-            f"it calls {' and '.join(used)}, which is what it claims to be",
+            f"it calls {' and '.join(used)}, as {subject.peer.text if subject.peer else 'its counterpart'} does",
             severity="error" if subject.from_scratch else "note",
         )
 
 
+def _readable(kernel: str) -> str:
+    return kernel.strip("_").removesuffix("_forward").removesuffix("_kernel")
+
+
 def _plain(name: str) -> str:
-    words = name.rpartition(".")[2].replace("_forward", "").replace("_kernel", "")
-    return words.replace("_", "")
+    return _readable(name.rpartition(".")[2]).replace("_", "")
 
 
 _OWN = frozenset(_plain(name) for name in dir(torch.nn.functional))
