@@ -107,16 +107,16 @@ def _first_sentence(doc: str) -> str:
 
 def _meanings(found: Function, description: Description, kwargs: Mapping[str, Any]) -> list[Function]:
     """The definition, and others that go by the same name; those first that the subject's other names speak for."""
-    said = {*seen(description, kwargs), *description.call}
-    every = [found, *(by_name(name) for name in names.ALSO.get(found.name, ()))]
-    if found.name == "bce" and any("logit" in name.lower() for name in said):
-        return every[1:]
-    if found.name == "bce" and said & {"p", "prob", "probs", "probability", "probabilities"}:
-        return every[:1]
-    if found.name == "silu" and "beta" not in values(description, every[1], kwargs).parameters:
-        return every[:1]
-    if found.name == "cross_entropy" and any("prob" in name.lower() for name in tuple(description.call)[:1]):
-        return []
-    if found.name == "silu":
-        return every[::-1]
-    return every
+    first = next(iter(description.call), "").lower()
+    others = [by_name(name) for name in names.ALSO.get(found.name, ())]
+    meanings = {
+        "bce": (others if "logit" in first else [found] if first[:4] in ("p", "prob") else [found, *others]),
+        # Of probabilities, the cross-entropy is no loss that is defined here.
+        "cross_entropy": [] if "prob" in first else [found, *others],
+        "silu": [*others, found],
+    }
+    if found.name == "silu" and "beta" not in values(description, others[0], kwargs).parameters:
+        return [found]
+    if names.is_exact(description.name, found) and found.name not in names.FREE and "logit" not in first:
+        return [found]
+    return meanings.get(found.name, [found, *others])

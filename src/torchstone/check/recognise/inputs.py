@@ -7,7 +7,7 @@ from typing import Any
 
 import sympy as sp
 
-from torchstone.check.entries import Dim, Entry
+from torchstone.check.entries import Dim, Entry, read_inputs
 from torchstone.check.recognise.values import is_setting
 from torchstone.check.spec import Description, Kind
 from torchstone.check.words import means_target, words
@@ -22,6 +22,11 @@ _ORDINARY: Mapping[str, Mapping[str, str]] = {
     "cross_entropy_probabilities": {"t": "simplex"},
     "multi_label_soft_margin": {"t": "{0,1}"},
     "hinge_embedding": {"x": "(0,inf)"},
+}
+# Losses of sequences: what their definition is about is not in any one tensor.
+SEQUENCES: Mapping[str, str] = {
+    "ctc": "log_probs float[6,N,C] in log-simplex; targets int64[N,2] in [1,C); "
+    "input_lengths int64[N] in {6}; target_lengths int64[N] in {2}",
 }
 
 
@@ -124,6 +129,13 @@ def _set(entry: Input) -> str:
     left = "(" if domain.left_open or ends[0] == "-inf" else "["
     right = ")" if domain.right_open or ends[1] == "inf" else "]"
     return f"{left}{ends[0]},{ends[1]}{right}"
+
+
+def of_sequence(description: Description, definition: Function) -> tuple[Entry, ...]:
+    """The inputs of a loss of sequences, by the subject's names."""
+    entries = read_inputs(SEQUENCES[definition.name])
+    names = (*tensors_of(description, None, len(entries)), *(entry.name for entry in entries))
+    return tuple(replace(entry, name=name) for entry, name in zip(entries, names, strict=False))
 
 
 def hard_labels(entries: tuple[Entry, ...]) -> tuple[Entry, ...] | None:

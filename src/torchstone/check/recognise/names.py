@@ -11,7 +11,17 @@ from torchstone.definitions import Function
 
 # Words that say nothing of what is computed.
 _NEUTRAL = frozenset(
-    ["my", "mine", "custom", "our", "own", "the", "a", "an", "naive", "stable", "stably", "numerically", "safe", "simple", "plain", "basic", "vanilla", "standard", "pure", "scratch", "from", "with", "by", "hand", "handwritten", "manual", "manually", "written", "explicit", "reference", "ref", "correct", "good", "right", "bad", "wrong", "buggy", "broken", "faulty", "fixed", "clean", "old", "new", "torch", "pytorch", "nn", "autograd", "functional", "np", "numpy", "python", "cuda", "cpu", "triton", "class", "module", "layer", "block", "func", "function", "functions", "fn", "impl", "implementation", "implemented", "op", "ops", "forward", "fwd", "backward", "bwd", "grad", "gradient", "act", "activation", "activations", "nonlinearity", "wrapper", "test", "tests", "testing", "example", "demo", "sample", "student", "homework", "hw", "task", "exercise", "solution", "answer", "vectorized", "vectorised", "jit", "scripted", "inplace", "in", "place", "method", "module"]
+    (
+        *("my", "mine", "custom", "our", "own", "the", "a", "an", "naive", "stable", "stably", "numerically", "safe"),
+        *("simple", "plain", "basic", "vanilla", "standard", "pure", "scratch", "from", "with", "by", "hand", "manual"),
+        *("handwritten", "written", "manually", "explicit", "reference", "ref", "correct", "good", "right", "bad"),
+        *("wrong", "buggy", "broken", "faulty", "fixed", "clean", "old", "new", "torch", "pytorch", "nn", "autograd"),
+        *("functional", "np", "numpy", "python", "cuda", "cpu", "triton", "class", "module", "layer", "block", "func"),
+        *("function", "functions", "fn", "impl", "implementation", "implemented", "op", "ops", "forward", "fwd"),
+        *("backward", "bwd", "grad", "gradient", "act", "activation", "activations", "nonlinearity", "wrapper"),
+        *("test", "tests", "testing", "example", "demo", "sample", "student", "homework", "hw", "task", "exercise"),
+        *("solution", "answer", "vectorized", "vectorised", "jit", "scripted", "inplace", "in", "place", "method"),
+    )
 )
 _LOSS = frozenset(("loss", "losses", "criterion", "cost", "objective", "lossfn"))
 _SMOOTHED = frozenset(("label", "labels", "smooth", "smoothed", "smoothing", "ls"))
@@ -55,6 +65,9 @@ ALSO: Mapping[str, tuple[str, ...]] = {
     "poisson_nll": ("poisson_nll_rate",),
     "triplet_margin": ("triplet_margin_with_distance",),
 }
+
+# Those whose very name in PyTorch goes for all of its meanings.
+FREE = ("gelu", "silu", "cross_entropy")
 
 # Names that people give to several formulas, all of them right: the definition is claimed only where the subject agrees
 # with it, or with a deviation of it that is none of these formulas.

@@ -1,4 +1,4 @@
-"""From a description and a request to a subject: claims are tried, where there are several, and the first that fits is taken."""
+"""From a description and a request to a subject: of several claims, the first that fits is taken."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -6,15 +6,15 @@ from typing import Any
 
 import torch
 
-from torchstone.check.describe import Description
 from torchstone.check.home import Home
 from torchstone.check.like import Like, like
 from torchstone.check.points import readings
 from torchstone.check.recognise import inputs, names
 from torchstone.check.recognise.claims import Claim, Request, claims
 from torchstone.check.recognise.values import is_setting, required, same_name, seen, values
-from torchstone.check.spec import Kind, Spec
+from torchstone.check.spec import Description, Kind, Spec
 from torchstone.check.subject import Peer, Subject
+from torchstone.check.words import means_target
 from torchstone.definitions import Function
 
 HomeMaker = Callable[[Spec], Home]
@@ -68,7 +68,7 @@ class _Maker:
                 0, f"its name says {claimed[0].definition.name}, but ordinary values differ: not held against it"
             )
         subject.facts = tuple(facts)
-        subject.peer = self._peer(subject)
+        subject.peer = self._peer(subject, chosen.claim)
         return subject
 
     # Ways to understand it.
@@ -76,6 +76,9 @@ class _Maker:
     def _under(self, claim: Claim) -> Iterator[_Candidate]:
         """The subject held against a definition."""
         definition = claim.definition
+        if definition.name in inputs.SEQUENCES:
+            yield self._sequence(claim)
+            return
         told = {} if self.request.like is None else _parameters_told(self.request.like, definition)
         kwargs, facts = self._arguments(definition, told)
         own = values(self.description, definition, kwargs)
@@ -94,6 +97,16 @@ class _Maker:
         for each in versions:
             made = self._made(definition.kind, each, kwargs, (*facts, *own.facts), definition, parameters, dim)  # type: ignore[arg-type]
             yield _Candidate(made, claim)
+
+    def _sequence(self, claim: Claim) -> _Candidate:
+        """The subject held against PyTorch's own, which is called as the definition has it."""
+        kwargs, facts = self._arguments(None, {})
+        entries = (
+            inputs.read(self.request.inputs, self.description, None)
+            if self.request.inputs
+            else inputs.of_sequence(self.description, claim.definition)
+        )
+        return _Candidate(self._made("loss", entries, kwargs, facts, None, {}, -1), claim)
 
     def _unknown(self) -> Iterator[_Candidate]:
         """The subject held against nothing, or a counterpart alone."""
@@ -137,7 +150,7 @@ class _Maker:
         """Loss or activation: as the name says, or the inputs."""
         called = inputs.tensors_of(self.description, None)
         said = names.kind_of(self.description.name)
-        if said is not None and not (said == "activation" and any(map(inputs.means_target, called[1:]))):
+        if said is not None and not (said == "activation" and any(map(means_target, called[1:]))):
             return said
         if len(called) > 1:
             return "activation" if "gate" in called else "loss"
@@ -157,6 +170,8 @@ class _Maker:
             if own and own not in given:
                 given[own] = value
         needed = [name for name in seen_.constructor_required if name not in given] if seen_.form == "class" else []
+        rows = definition is not None and definition.is_vector and definition.kind == "activation"
+        needed += [name for name in ("dim", "axis") if rows and takes.get(name, 0) is None and name not in given]
         needed += [name for name in seen_.call_required if name not in given and is_setting(name, definition)]
         found, missing = required(tuple(needed), definition, told)
         facts = [f"{name} = {value}: chosen here; give another with kwargs" for name, value in found.items()]
@@ -168,8 +183,6 @@ class _Maker:
         """The dimension of the classes."""
         like = self.request.like
         told = {} if like is None else {**like.description.attributes, **like.told}
-        for known in (told, {**self.description.call, **self.description.constructor}, kwargs):
-            pass
         own = seen(self.description, kwargs)
         for value in (told.get("dim"), own.get("dim"), own.get("axis")):
             if isinstance(value, int) and not isinstance(value, bool):
@@ -181,9 +194,9 @@ class _Maker:
 
     # The counterpart.
 
-    def _peer(self, subject: Subject) -> Peer | None:
+    def _peer(self, subject: Subject, claim: Claim | None) -> Peer | None:
         """What the user says that it is like, or PyTorch's own that the definition names."""
-        other = self.request.like or _counterpart(subject)
+        other = self.request.like or (_counterpart(claim.definition) if claim is not None else None)
         if other is None:
             return None
         definition = subject.definition
@@ -213,7 +226,7 @@ def _alike(subject: Subject, called: tuple[str, ...]) -> tuple[Any, ...]:
     entries = list(subject.inputs)
     called = called or tuple(entry.name for entry in entries)
     swapped = len(entries) == 2 and len(called) >= 2
-    if swapped and entries[0].role == "target" and not inputs.means_target(called[0]):
+    if swapped and entries[0].role == "target" and not means_target(called[0]):
         entries = entries[::-1]
     return tuple(
         replace(entry, name=name, symbol=entry.symbol or entry.name)
@@ -223,18 +236,13 @@ def _alike(subject: Subject, called: tuple[str, ...]) -> tuple[Any, ...]:
 
 def _parameters_told(like: Like, definition: Function) -> dict[str, Any]:
     """The definition's parameters that a counterpart's user gave."""
-    return {
-        name: value
-        for name, value in values(
-            replace(like.description, attributes={}, constructor={}, call={}), definition, like.told
-        ).parameters.items()
-    }
+    bare = replace(like.description, attributes={}, constructor={}, call={})
+    return dict(values(bare, definition, like.told).parameters)
 
 
-def _counterpart(subject: Subject) -> Like | None:
+def _counterpart(definition: Function) -> Like | None:
     """PyTorch's own, as the definition names it."""
-    definition = subject.definition
-    if definition is None or not definition.counterpart:
+    if not definition.counterpart:
         return None
     try:
         return like(definition.counterpart)
@@ -269,20 +277,21 @@ def _chosen(candidates: list[_Candidate]) -> _Candidate:
     """The first candidate that agrees with its definition; else the first that runs; else the first."""
     if len(candidates) == 1:
         return candidates[0]
-    running = []
+    running: list[_Candidate] = []
     for each in candidates:
         value = _ordinary(each.subject)
         if value is None:
             continue
-        if each.claim is None and not any(other.claim and not other.claim.loose for other in running):
-            if bool(torch.isfinite(value).all()):
-                return each
+        firm = any(other.claim and not other.claim.loose for other in running)
+        if each.claim is None and not firm and bool(torch.isfinite(value).all()):
+            return each
         if each.claim is not None and _agrees(each, value):
             return each
         running.append(each)
-    firm = [each for each in running if each.claim is None or not each.claim.loose]
-    anyhow = [each for each in candidates if each.claim is None or not each.claim.loose]
-    return (firm or anyhow or candidates)[0]
+    ran, any_ = (
+        [each for each in some if each.claim is None or not each.claim.loose] for some in (running, candidates)
+    )
+    return (ran or any_ or candidates)[0]
 
 
 def _ordinary(subject: Subject) -> torch.Tensor | None:
