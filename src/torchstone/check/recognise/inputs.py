@@ -156,6 +156,8 @@ def read(entries: tuple[Entry, ...], description: Description, definition: Funct
             replace(entry, role="target") if is_integer else entry
             for entry, is_integer in zip(entries, integers, strict=True)
         )
+    if not any(entry.is_floating and entry.role == "prediction" for entry in entries):
+        entries = tuple(replace(entry, role="prediction") if entry.is_floating else entry for entry in entries)
     if definition is not None:
         found = _in_order([entry.name for entry in entries], wanted(definition))
         entries = tuple(
