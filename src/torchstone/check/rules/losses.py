@@ -11,7 +11,7 @@ from torchstone.check.points import placed, special
 from torchstone.check.result import Finding
 from torchstone.check.rule import NotApplicable, rule
 from torchstone.check.subject import Subject
-from torchstone.check.truths import is_close, number, off_value, reducing, reductions, spoken, truths
+from torchstone.check.truths import is_close, number, off_value, reductions, spoken, truths
 
 
 @rule("L101", "value", kinds=("loss",), need="definition")
@@ -32,15 +32,11 @@ def value(subject: Subject) -> Iterator[Finding]:
     for reduction in reductions(subject):
         if reduction in ("none", "mean", "sum", "batchmean") and off_value(subject, sample, reduction) is not None:
             judge = _judged(subject, reduction)
-            if reduction == "mean" and _is_batchmean(subject, sample):
-                yield Finding(
-                    "the mean is over the rows, not the elements: the divergence itself, which PyTorch calls "
-                    "'batchmean'",
-                    severity="note",
-                )
-                continue
             yield finding(subject, lambda found, how=reduction: _sentence(subject, found, how), judge, sample)  # type: ignore[misc]
             return
+    if not subject.has_reduction and subject.trait("reduction") == "batchmean":
+        said = "the mean is over the rows, not the elements: the divergence itself, which PyTorch calls 'batchmean'"
+        yield Finding(said, severity="note")
     # A single element is its own mean and sum.
     for point in special(subject):
         tensors = placed(subject, point)
@@ -66,13 +62,6 @@ def _sentence(subject: Subject, found: Mismatch, reduction: str) -> str:
 
 def _under(subject: Subject, reduction: str) -> str:
     return f" with reduction='{reduction}'" if subject.has_reduction else ""
-
-
-def _is_batchmean(subject: Subject, sample: Mapping[str, Tensor]) -> bool:
-    """Whether distributions are averaged over their rows, which is as good a mean."""
-    if not any(entry.within in ("simplex", "log-simplex") for entry in subject.inputs):
-        return False
-    return off_value(subject, sample, "batchmean", reducing(subject, "mean")) is None
 
 
 @rule("L102", "like-torch", kinds=("loss",), need="counterpart", after=("G001", "L101"))
@@ -110,9 +99,13 @@ def like_torch(subject: Subject) -> Iterator[Finding]:
 def _like(subject: Subject, build: Mapping[str, Any]) -> Judge:
     asked = ["value"] + ([f"grad.{name}" for name in subject.predictions] if subject.definition is None else [])
 
+    other = dict(build)
+    if not subject.has_reduction and subject.trait("reduction") == "batchmean":
+        other = {"reduction": "batchmean"}
+
     def judge(tensors: Mapping[str, Tensor]) -> Mismatch | None:
         options: dict[str, Any] = {"build": dict(build), "wrt": list(subject.predictions)}
-        ours, theirs = subject.call(tensors, **options), subject.ask_peer(tensors, **options)
+        ours, theirs = subject.call(tensors, **options), subject.ask_peer(tensors, **{**options, "build": other})
         if not (ours.ok and theirs.ok):
             return None
         for quantity in asked:

@@ -42,6 +42,8 @@ def target_grad(subject: Subject) -> Iterator[Finding]:
     target = subject.target
     if target is None or not target.is_floating or not target.symbol:
         raise NotApplicable("it has no floating target")
+    if target.within.startswith("{"):
+        raise NotApplicable("its target is a label")
     sample, name = subject.sample(), target.name
 
     def judge(tensors: Mapping[str, Tensor]) -> Mismatch | None:
