@@ -30,16 +30,16 @@ class ShortSelu(nn.Module):
         return 1.05 * torch.where(x > 0, x, 1.673 * torch.expm1(x.clamp(max=0)))
 
 
-@mutant("A102", like="torch.nn.SiLU()", definition="", also=("A101",))
-def swash(x: Tensor) -> Tensor:
-    """Another gate than the one that it is a replacement for."""
-    return x * torch.sigmoid(1.702 * x)
+@mutant("A102", also=("L102",), like="torch.special.erf", kind="activation")
+def error_function(x: Tensor) -> Tensor:
+    """An approximation that is good to two digits."""
+    return torch.tanh(1.2 * x)
 
 
-@clean("A102", like="torch.nn.SiLU()")
-def swush(x: Tensor) -> Tensor:
-    """The same gate."""
-    return x * torch.sigmoid(x)
+@clean("A102", like="torch.special.erf", kind="activation")
+def exact_error_function(x: Tensor) -> Tensor:
+    """One minus what is left."""
+    return 1 - torch.erfc(x)
 
 
 @clean("A101", "A105", "A106", "A108", "N101", "N102", "N103")

@@ -128,6 +128,9 @@ def _habit(answer: Answer, rights: Sequence[Tensor | None], seeds: Sequence[tupl
         "the gradient that flows in is squared": slope * g**2,
         "the absolute value of the gradient that flows in is used": slope * g.abs(),
     }
+    usable = right.abs() > 1e-9
+    ratio = float((got[usable] / right[usable]).median()) if bool(usable.any()) else 1.0
+    habits[f"it is {ratio:.6g} times what it should be"] = ratio * right
     return next((words for words, guess in habits.items() if torch.allclose(got, guess, rtol=1e-6, atol=1e-9)), "")
 
 

@@ -145,7 +145,7 @@ def length_independent(subject: Subject) -> Iterator[Finding]:
         raise NotApplicable("it takes more than one tensor")
     answer = granted(subject.ask("lengths", {subject.x: x}, {"wrt": [subject.x], "lengths": list(_LENGTHS)}))
     alone = answer.tensors["alone"].double()
-    if alone.dim() != x.dim() + (x.dim() == 1):
+    if alone.dim() != x.dim() + 1:
         raise NotApplicable("the result's places are not the input's")
     unit = _unit(alone, x)
     for label, many in answer.tensors.items():
