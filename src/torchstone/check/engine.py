@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
+from torchstone.check.expectations import Expectations, for_subject
 from torchstone.check.result import Finding, RuleResult, SubjectReport
 from torchstone.check.rule import TIERS, NotApplicable, Rule, Skipped, Tier, matching, rules
 from torchstone.check.subject import Ended, Subject
@@ -16,12 +17,12 @@ _LEVELS = ("nothing", "counterpart", "definition")
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rules run, and which failures are expected (a code or name, mapped to the reason)."""
+    """Which rules run, and which failures are expected: of every subject, or of one."""
 
     tier: Tier = "fast"
     select: Sequence[str] = ()
     ignore: Sequence[str] = ()
-    expect: Mapping[str, str] = field(default_factory=dict)
+    expect: Expectations = field(default_factory=dict)
 
     def reasons(self, kind: str) -> dict[Rule, str]:
         """Every rule for a kind of subject, with the reason why it is passed over, or none.
@@ -54,7 +55,8 @@ def examine(
 ) -> tuple[RuleResult, ...]:
     """What became of each rule, in order."""
     chosen = selection.reasons(subject.kind)
-    expected = {code: reason for name, reason in selection.expect.items() for code in matching([name])}
+    known = for_subject(selection.expect, subject.spec.target)
+    expected = {code: reason for name, reason in known.items() for code in matching([name])}
     results: dict[str, RuleResult] = {}
     for number, (each, passed_over) in enumerate(chosen.items()):
         if passed_over:
@@ -68,15 +70,6 @@ def examine(
             result = replace(result, outcome="expected", reason=expected[each.code])
         results[each.code] = replace(result, seconds=time.perf_counter() - started)
     return tuple(results.values())
-
-
-def checked(selection: Selection) -> None:
-    """Raise `ValueError` where a selection names a rule that there is not."""
-    try:
-        for kind in ("loss", "activation"):
-            selection.reasons(kind)
-    except KeyError as error:
-        raise ValueError(str(error.args[0])) from None
 
 
 def stale(results: Sequence[RuleResult], expect: Mapping[str, str]) -> tuple[str, ...]:
@@ -120,7 +113,7 @@ def _outcome(each: Rule, subject: Subject) -> RuleResult:
     return RuleResult(each.code, each.name, "failed" if findings else "passed", "", tuple(findings))
 
 
-def reported(subject: Subject, results: tuple[RuleResult, ...], expect: Mapping[str, str]) -> SubjectReport:
+def reported(subject: Subject, results: tuple[RuleResult, ...], expect: Expectations) -> SubjectReport:
     """The report on one subject."""
     return SubjectReport(
         subject.spec.target,
@@ -130,7 +123,7 @@ def reported(subject: Subject, results: tuple[RuleResult, ...], expect: Mapping[
         subject.definition.name if subject.definition else "",
         _facts(subject),
         results,
-        stale(results, expect),
+        stale(results, for_subject(expect, subject.spec.target)),
     )
 
 

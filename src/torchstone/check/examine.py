@@ -1,10 +1,8 @@
 """One subject from request to report, wherever it lives."""
 
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any, cast, get_args
 
 import torch
@@ -12,6 +10,7 @@ import torch
 from torchstone.check import engine
 from torchstone.check.describe import describe
 from torchstone.check.entries import read_inputs
+from torchstone.check.expectations import Expectations, expectations
 from torchstone.check.held import Held
 from torchstone.check.home import Home, Local
 from torchstone.check.like import Builder
@@ -24,11 +23,6 @@ from torchstone.check.spec import Description, Kind, Spec
 from torchstone.check.subject import Subject
 from torchstone.check.traits import ATTRIBUTE
 from torchstone.definitions import Function
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    tomllib = None
 
 
 def request(
@@ -73,18 +67,17 @@ def _definition(given: Any) -> Function | str | None:
 
 
 def selection(
-    tier: str = "fast",
+    tier: Tier = "fast",
     select: Sequence[str] | None = None,
     ignore: Sequence[str] | None = None,
-    expect: Mapping[str, str] | str | os.PathLike[str] | None = None,
+    expect: Expectations | str | os.PathLike[str] | None = None,
 ) -> engine.Selection:
     """Which rules run, and which may fail. Raises as `check` does."""
     if tier not in TIERS:
         raise ValueError(f"tier: expected one of {', '.join(TIERS)}, got {tier!r}")
-    known = _expected(expect)
-    for name, patterns in (("select", select), ("ignore", ignore), ("expect", known)):
+    for name, patterns in (("select", select), ("ignore", ignore)):
         _known_codes(name, patterns)
-    return engine.Selection(cast(Tier, tier), tuple(select or ()), tuple(ignore or ()), known)
+    return engine.Selection(tier, tuple(select or ()), tuple(ignore or ()), expectations(expect))
 
 
 def _known_codes(name: str, patterns: Any) -> None:
@@ -96,38 +89,34 @@ def _known_codes(name: str, patterns: Any) -> None:
         raise ValueError(f"{name}: {str(error.args[0]).removeprefix('rule: ')}") from None
 
 
-def _expected(given: Any) -> dict[str, str]:
-    """Expected failures with their reasons, of a mapping or a TOML file."""
-    if isinstance(given, (str, os.PathLike)):
-        given = _from_toml(Path(given))
-    if given is None:
-        return {}
-    if not isinstance(given, Mapping):
-        raise TypeError(f"expect: expected a mapping from codes to reasons, or a file's path, got {given!r:.80}")
-    for code, reason in given.items():
-        if not isinstance(reason, str) or not reason.strip():
-            raise ValueError(f"expect: expected a reason for {code}, got {reason!r}")
-    return dict(given)
-
-
-def _from_toml(path: Path) -> Any:
-    if tomllib is None:
-        raise ValueError("expect: expected Python 3.11 or later for a TOML file; give a mapping")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"expect: expected a TOML file, got {str(path)!r} ({error.strerror})") from None
-    except ValueError as error:
-        raise ValueError(f"expect: expected TOML, got {str(path)!r} ({error})") from None
-    return content.get("expect", content)
-
-
 def here(thing: Any, kwargs: Mapping[str, Any]) -> tuple[Description, Callable[[Spec], Home], dict[str, Any]]:
     """A thing in this process: its description, what makes a home for it, and the traits that its author declared."""
     if not callable(thing) and not hasattr(thing, "forward"):
         raise TypeError(f"thing: expected a class, an instance or a function, got {thing!r:.80}")
     declared = getattr(thing, ATTRIBUTE, {})
     return describe(thing, kwargs), lambda spec: Local(Held(thing, spec)), dict(declared)
+
+
+@dataclass
+class Case:
+    """A subject that is understood, and examined when that is asked for; or one of which all is known already."""
+
+    target: str
+    selection: engine.Selection = field(default_factory=engine.Selection)
+    subject: Subject | None = None
+    known: SubjectReport | None = None
+    line: int | None = None  # of its file
+
+    def examined(self, on_event: Callable[[engine.Event], None] | None = None) -> SubjectReport:
+        """What was found of it."""
+        if self.known is None:
+            assert self.subject is not None
+            stub = _not_implemented(self.subject)
+            results = () if stub else engine.examine(self.subject, self.selection, on_event)
+            found = engine.reported(self.subject, results, self.selection.expect)
+            self.known = replace(found, not_implemented=stub, line=self.line)
+            self.subject.home.close()
+        return self.known
 
 
 def examine_subject(
@@ -142,10 +131,8 @@ def examine_subject(
 ) -> Report:
     """The report on a subject of which `home` makes homes. Raises `ValueError` for a request that does not fit it."""
     subject = understand(description, home, asked, target=target, declared=declared)
-    stub = _not_implemented(subject)
-    results = () if stub else engine.examine(subject, chosen, on_event)
-    found: SubjectReport = engine.reported(subject, results, chosen.expect)
-    return Report((replace(found, not_implemented=stub),), torch.__version__)
+    case = Case(subject.spec.target, chosen, subject)
+    return Report((case.examined(on_event),), torch.__version__)
 
 
 def _not_implemented(subject: Subject) -> str:

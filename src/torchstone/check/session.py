@@ -8,10 +8,8 @@ from typing import Any
 import torch
 
 from torchstone.check import engine
-from torchstone.check.entries import read_inputs
-from torchstone.check.expectations import Expectations, for_subject
+from torchstone.check.examine import Case, request, selection
 from torchstone.check.like import Like
-from torchstone.check.like import like as read_like
 from torchstone.check.probe import Probe
 from torchstone.check.recognise import Request, understand
 from torchstone.check.recognise.claims import claims
@@ -49,26 +47,6 @@ def _share(on_event: OnEvent | None, number: int, count: int) -> OnEvent | None:
     return lambda event: on_event(engine.Event(number * event.total + event.done, count * event.total, event.doing))
 
 
-@dataclass
-class Case:
-    """A subject that is understood, and examined when it is asked for; or one of which all is known already."""
-
-    target: str
-    selection: engine.Selection = field(default_factory=engine.Selection)
-    subject: Subject | None = None
-    known: SubjectReport | None = None
-    line: int | None = None
-
-    def examined(self, on_event: OnEvent | None = None) -> SubjectReport:
-        """What was found of it."""
-        if self.known is None:
-            assert self.subject is not None
-            results = engine.examine(self.subject, self.selection, on_event)
-            self.known = replace(engine.reported(self.subject, results, self.selection.expect), line=self.line)
-            self.subject.home.close()
-        return self.known
-
-
 @dataclass(frozen=True)
 class Opened:
     """What there is to check, and what else there is to say of a target."""
@@ -81,48 +59,29 @@ class Opened:
 def opened(
     target: str,
     *,
-    kwargs: Mapping[str, Any] | None = None,
-    like: str | None = None,
-    definition: str | None = None,
-    inputs: str | None = None,
-    kind: Any = None,
-    formula: str | None = None,
-    expect: Expectations | None = None,
     tier: Tier = "fast",
-    select: Sequence[str] = (),
-    ignore: Sequence[str] = (),
-    from_scratch: bool = False,
+    select: Sequence[str] | None = None,
+    ignore: Sequence[str] | None = None,
+    expect: Any = None,
     seconds: float = 20.0,
+    **asked: Any,
 ) -> Iterator[Opened]:
     """The subjects of a target, in a child process that ends with the block.
 
-    `seconds` is the time for one answer of a subject, and for one cell or file to load. Raises `ValueError` for a
-    target or a setting that means nothing.
+    `seconds` is the time for one answer of a subject, and for one cell or file to load; the other settings are those of
+    `check`. Raises `ValueError` for a target or a setting that means nothing.
     """
     parsed = parse(target)
-    selection = engine.Selection(tier, tuple(select), tuple(ignore))
-    engine.checked(selection)
+    chosen = selection(tier, select, ignore, expect)
     with ExitStack() as stack:
-        box = stack.enter_context(Sandbox(parsed, kwargs, seconds))
-
-        def build(dotted: str, told: Mapping[str, Any]) -> Like:
-            return _like_in_child(stack, dotted, told, seconds)
-
-        request = Request(
-            read_like(like, build) if like else None,
-            definition,
-            read_inputs(inputs) if inputs else (),
-            kind,
-            formula or "",
-            dict(kwargs or {}),
-            from_scratch,
-        )
+        box = stack.enter_context(Sandbox(parsed, asked.get("kwargs"), seconds))
+        wish = request(**asked, build=lambda dotted, told: _like_in_child(stack, dotted, told, seconds))
         contents = box.load()
         if contents.error:
             failed = Case(target, known=_not_loaded(target, contents.error))
             yield Opened((failed,), contents.remarks)
             return
-        visit = _Visit(box, request, selection, expect or {}, named=bool(parsed.name))
+        visit = _Visit(box, wish, chosen, named=bool(parsed.name))
         for name, why in contents.passed.items():
             visit.pass_over(name, _OPTIMIZER if why == "optimizer" else _OTHER)
         cases = tuple(case for each in contents.candidates if (case := visit.case(each)))
@@ -161,7 +120,6 @@ class _Visit:
     box: Sandbox
     request: Request
     selection: engine.Selection
-    expect: Expectations
     named: bool
     _passed: dict[str, list[str]] = field(default_factory=dict)  # names, by the reason why they were passed over
 
@@ -191,8 +149,7 @@ class _Visit:
         if not self.named and subject.knowledge == "nothing" and not _runs(subject):
             self.pass_over(seen.name, _UNFIT)
             return None
-        selection = replace(self.selection, expect=for_subject(self.expect, candidate.target))
-        return Case(candidate.target, selection, subject, line=candidate.line)
+        return Case(candidate.target, self.selection, subject, line=candidate.line)
 
     def _understood(self, candidate: Candidate) -> Subject:
         homes: list[Home] = []

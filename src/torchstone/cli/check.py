@@ -41,10 +41,6 @@ def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
     found = {**given, "kwargs": _kwargs(given["kwargs"])}
     for option in ("select", "ignore"):
         found[option] = tuple(part.strip() for each in given[option] for part in each.split(",") if part.strip())
-    if given["expect"] is not None:
-        from torchstone.check.expectations import read_expectations
-
-        found["expect"] = read_expectations(given["expect"])
     return found
 
 
