@@ -62,12 +62,6 @@ def single_precision_only(x):
     return x * 2
 
 
-def half_done(x):
-    if x.dim() > 0:
-        raise NotImplementedError("more than one number")
-    return x.exp()
-
-
 def without_backward(x):
     class Forward(torch.autograd.Function):
         @staticmethod
@@ -97,7 +91,6 @@ class Unbuildable(nn.Module):
         (deprecated, PAIR, ["note"], "DeprecationWarning: old"),
         (of_positive, {}, ["warning"], "not finite on ordinary inputs"),
         (single_precision_only, {}, ["warning"], "runs in float32, and in float64 it raises TypeError"),
-        (half_done, {}, ["error"], "it is not implemented"),
         (without_backward, {}, ["error"], "its backward raises"),
         (pair_of_results, {}, ["error"], "returns a tuple"),
         (Unbuildable, {}, ["error"], "it cannot be built: it raises IndexError"),

@@ -22,6 +22,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Literal
@@ -147,11 +148,16 @@ def _validate(made: Rule) -> None:
 
 def rules() -> tuple[Rule, ...]:
     """Every rule: ours, then those that installed packages register through the entry point `torchstone.rules`."""
+    _load()
+    return tuple(_REGISTRY.values())
+
+
+@cache  # to look through the installed packages takes longer than a rule
+def _load() -> None:
     for name in _OURS:
         import_module(f"torchstone.check.rules.{name}")
     for entry in entry_points(group=ENTRY_POINT):
         entry.load()
-    return tuple(_REGISTRY.values())
 
 
 def find(code_or_name: str) -> Rule:

@@ -21,6 +21,11 @@ def _numpy() -> Any:
     return sys.modules.get("numpy")
 
 
+def _numpy_state() -> Any:
+    name, words, *rest = _numpy().random.get_state()
+    return name, words.tobytes(), *rest
+
+
 # Read as text or numbers, so that two readings can be compared.
 SETTINGS: Mapping[str, Setting] = {
     "the default dtype": Setting(torch.get_default_dtype, torch.set_default_dtype),
@@ -52,7 +57,7 @@ SETTINGS: Mapping[str, Setting] = {
 GENERATORS: Mapping[str, Callable[[], Any]] = {
     "PyTorch's": lambda: torch.get_rng_state().numpy().tobytes(),
     "Python's": random.getstate,
-    "NumPy's": lambda: repr(_numpy().random.get_state()) if _numpy() else None,
+    "NumPy's": lambda: _numpy_state() if _numpy() else None,
 }
 
 

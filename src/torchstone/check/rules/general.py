@@ -88,12 +88,11 @@ _NO_TENSOR = {
 }
 
 
+_FAILED = {"build": "it cannot be built: it raises", "backward": "its backward raises"}
+
+
 def _failed(error: str, during: str) -> str:
-    if error.startswith("NotImplementedError") and during != "backward":
-        return f"it is not implemented: it raises {error}"
-    return {"build": "it cannot be built: it raises", "backward": "its backward raises"}.get(
-        during, "it raises"
-    ) + f" {error}"
+    return f"{_FAILED.get(during, 'it raises')} {error}"
 
 
 @rule("G002", "input-mutated")
