@@ -124,8 +124,8 @@ def meta(subject: Subject) -> Iterator[Finding]:
         of the input's shape and dtype, and dense. The same for a target of one column that is broadcast over the
         prediction's, where that is accepted. In float16 and bfloat16 a result has to come with a gradient. With
         inputs that want none, the result wants none.
-    False alarms: a target that refuses a gradient is no concern of this rule. A function that closes over
-        parameters of its own has a result that wants a gradient: a warning only.
+    False alarms: a target that refuses a gradient is no concern of this rule. A result that wants a gradient by
+        itself is noted only: the subject may hold parameters of its own.
     Instead: return one gradient for each argument of forward, in their order, and None where
         `ctx.needs_input_grad[i]` is False; sum over what was broadcast.
     """
@@ -151,7 +151,7 @@ def meta(subject: Subject) -> Iterator[Finding]:
                 yield Finding(message, _plainly(half), severity="warning")
     if subject.must(sample).facts["value"]["requires_grad"] and not subject.description.parameters:
         message = "the result wants a gradient although none of the inputs does"
-        yield Finding(message, _plainly(sample), severity="warning")
+        yield Finding(message, _plainly(sample), severity="note")
 
 
 def _plainly(tensors: Inputs) -> dict[str, object]:

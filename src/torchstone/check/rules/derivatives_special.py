@@ -71,7 +71,7 @@ def _trapped(subject: Subject, tensors: Inputs, name: str) -> Mismatch | None:
     bad = ~got.isfinite() & _where_finite(answer.tensors["value"], got.shape)
     right: np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None = None
     if subject.definition is not None:
-        right = subject.expected(tensors, wrt=[name]).gradients[name].high
+        right = subject.expected(tensors, wrt=subject.predictions).gradients[name].high
     elif subject.peer is not None:
         theirs = subject.ask_peer(tensors, wrt=[name])
         known = theirs.tensors.get(f"grad.{name}") if theirs.ok else None

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from torchstone.check.evidence import Mismatch, finding
+from torchstone.check.expected import Expected
 from torchstone.check.probe import Answer
 from torchstone.check.result import Finding
 from torchstone.check.rule import NotApplicable, rule
@@ -74,8 +75,13 @@ def _off_by(mismatch: Mismatch) -> str:
     return f"the gradient at {at} is {number(mismatch.got)}, expected {number(mismatch.expected)}"
 
 
+def _truth(subject: Subject, tensors: Inputs) -> Expected:
+    """One question for all that is asked about these inputs, so that it is answered once."""
+    return subject.expected(tensors, wrt=subject.predictions, cotangent=tensors.get("cotangent"))
+
+
 def _values_are_right(subject: Subject, tensors: Inputs, value: Tensor) -> bool:
-    truth = subject.expected(tensors).value
+    truth = _truth(subject, tensors).value
     if tuple(value.shape) != truth.high.shape:
         return False
     rough = _ROUGH.get(str(value.dtype).removeprefix("torch."), _VALUE)
@@ -87,7 +93,7 @@ def _symbolic(subject: Subject, tensors: Inputs, name: str) -> Mismatch | None:
     answer = subject.call(tensors, wrt=[name])
     if not answer.ok or not _values_are_right(subject, tensors, answer.tensors["value"]):
         return None
-    truth = subject.expected(tensors, wrt=[name], cotangent=tensors.get("cotangent")).gradients[name]
+    truth = _truth(subject, tensors).gradients[name]
     quantity, options = f"grad.{name}", {"wrt": [name]}
     got = answer.tensors.get(quantity)
     if got is None:
@@ -112,7 +118,7 @@ def _is_smooth(
     sides = []
     for step in (-1e-6, 1e-6):
         moved = {**tensors, name: tensors[name] + step}
-        sides.append(subject.expected(moved, wrt=[name], cotangent=tensors.get("cotangent")).gradients[name].high)
+        sides.append(_truth(subject, moved).gradients[name].high)
     with np.errstate(invalid="ignore"):
         return np.abs(sides[1] - sides[0]) <= 1e-3 * (np.abs(truth.high) + truth.scale) + 1e-9
 
@@ -144,7 +150,7 @@ def numeric(subject: Subject) -> Iterator[Finding]:
             continue
         by_hand = granted(subject.ask("differences", tensors, {"wrt": names})).facts["own_backward"]
         detached = not by_hand and subject.trait("differentiable")
-        if moves or not by_hand:
+        if moves:
             sentence = partial(_differs, end="; is something detached on purpose?" if detached else "")
             judge = partial(_numeric, subject, names=names)
             yield finding(subject, sentence, judge, tensors, severity="warning" if detached else None)
@@ -190,7 +196,7 @@ def _turns(subject: Subject, tensors: Inputs, shape: torch.Size) -> list[dict[st
 
 def _glance(subject: Subject, tensors: Inputs, names: Sequence[str]) -> tuple[bool, bool]:
     """Whether the values change, and agree with the gradients, along two directions through all elements at once."""
-    ways = [directions(tensors, names, turn) for turn in (0, 1)]
+    ways = [_inside(subject, tensors, directions(tensors, names, turn)) for turn in (0, 1)]
     along = {f"along.{turn}.{name}": u for turn, way in enumerate(ways) for name, u in way.items()}
     answer = granted(subject.ask("differences", {**tensors, **along}, {"wrt": names, "directions": len(ways)}))
     slopes = Slopes(answer, "along", torch.ones(len(ways)))
@@ -206,6 +212,18 @@ def _glance(subject: Subject, tensors: Inputs, names: Sequence[str]) -> tuple[bo
             ]
             agrees &= bool(smooth[turn]) and bool((sum(parts, torch.zeros(())) - middle[turn]).abs() <= allowed[turn])
     return slopes.moves, agrees
+
+
+def _inside(subject: Subject, tensors: Inputs, way: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A direction that leaves no simplex: what a loss of probabilities does outside is its own affair (CTC)."""
+    kept = dict(way)
+    for name, u in way.items():
+        entry = subject.entry(name)
+        if entry.within in ("simplex", "log-simplex"):
+            dim = 1 if u.dim() > 1 and entry.dims[:2] == ("N", "C") else -1
+            weights = tensors[name].exp() if entry.within == "log-simplex" else torch.full_like(u, 1 / u.shape[dim])
+            kept[name] = u - (weights * u).sum(dim, keepdim=True)
+    return kept
 
 
 def _flowing(tensors: Inputs, answer: Answer) -> Tensor:
