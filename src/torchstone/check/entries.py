@@ -125,8 +125,11 @@ def _is_end(text: str, *, numbers_only: bool) -> bool:
 
 
 def _has_room(low: str, high: str) -> bool:
-    """Whether some number lies between two ends; a letter is a size, which is one at least."""
-    first, last = (1.0 if end.isalpha() and len(end) == 1 else float(end) for end in (low, high))
+    """Whether some number lies between two ends; a letter is a size, which may be as large as one likes."""
+    first, last = (
+        otherwise if end.isalpha() and len(end) == 1 else float(end)
+        for end, otherwise in ((low, 1.0), (high, math.inf))
+    )
     return first < last
 
 

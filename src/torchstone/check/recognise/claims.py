@@ -94,8 +94,8 @@ def _of_name(description: Description, kwargs: Mapping[str, Any]) -> Iterator[Cl
         found = found if smoothed else None
     if found is None or (count > 1 and found.kind == "activation"):
         return
+    loose = found.name in names.LOOSE and not names.is_exact(name, found)
     for each in _meanings(found, description, kwargs):
-        loose = each.name in names.LOOSE and not names.is_exact(name, each)
         shown = description.name if source == "the name" else f"{name!r}"
         yield Claim(each, f"recognised as {each.name} from {source} {shown}", loose)
 

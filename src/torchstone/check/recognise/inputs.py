@@ -113,7 +113,7 @@ def _row(definition: Function, dim: int, classes: int | None) -> tuple[Dim, ...]
     if dim in (0, 1, -1, -2):
         return (length, "N") if dim in (0, -2) else ("N", length)
     small: tuple[Dim, ...] = (2, 3, 2, 2)
-    rest = ("N", *small[: max(dim, -dim - 1)])
+    rest = ("N", *small[: (dim if dim > 0 else -dim) - 1])
     place = dim if dim > 0 else len(rest) + 1 + dim
     return (*rest[:place], length, *rest[place:])
 
@@ -171,9 +171,9 @@ def read(entries: tuple[Entry, ...], description: Description, definition: Funct
 
 # What a parameter's name says of what it takes: shapes and sets for pairs are tried one after another.
 _GUESSES: tuple[tuple[str, str, tuple[Dim, ...], str], ...] = (
-    (r"(anchors?|positives?|negatives?|a|p|n|pos|neg|anc)", "float", ("N", "d"), ""),
+    (r"(anchors?|positives?|negatives?|anc|pos|neg)(_.*)?", "float", ("N", "d"), ""),
     (
-        r"(.*_)?(embeddings?|emb|features?|feats?|z|z_?[ij12ab])(_?[12ab])?|input_?[12]|x_?[12]|[uv]",
+        r"(.*_)?(embeddings?|emb|features?|feats?|z|z_?[ij])(_?[12ab])?|(input|output|out|x|f|h)_?[12ab]|[uv]",
         "float",
         ("N", "d"),
         "",
@@ -199,34 +199,43 @@ def guesses(description: Description, kind: Kind) -> Iterator[tuple[Entry, ...]]
     names = tensors_of(description, None) or tuple(description.call)[:1] or ("x",)
     if description.call_open and len(names) < 2 and kind == "loss":
         names = ("input", "target")
-    plainly = tuple(guess(name, kind) for name in names)
-    targets = [place for place, entry in enumerate(plainly) if entry.role == "target"]
+    for each in _versions(tuple(guess(name, kind) for name in names), kind):
+        yield _by_keyword(each, description)
+
+
+def _versions(plainly: tuple[Entry, ...], kind: Kind) -> Iterator[tuple[Entry, ...]]:
+    names = tuple(entry.name for entry in plainly)
     if kind != "loss" or len(names) < 2:
-        yield from (_by_keyword(each, description) for each in _activations(plainly, kind))
+        yield from _activations(plainly)
         return
-    if not targets:
-        embedded = plainly[0].dims == ("N", "d")
-        last = plainly[-1]
-        if len(names) > 2 and last.dims == ("...",):
-            yield _by_keyword([*plainly[:-1], Entry(last.name, "float", ("N",), "{-1,1}", "target")], description)
-        if embedded or len(names) > 2:
-            yield _by_keyword(plainly, description)
-            return
-        targets = [1]
-    predictions = [place for place, entry in enumerate(plainly) if place not in targets]
+    if names == ("a", "p", "n"):
+        plainly = tuple(replace(entry, dims=("N", "d")) for entry in plainly)
+    targets = [place for place, entry in enumerate(plainly) if entry.role == "target"]
+    embedded = [place for place, entry in enumerate(plainly) if entry.dims == ("N", "d")]
+    if len(embedded) == len(plainly):
+        yield plainly
+        return
+    if len(embedded) > 1:
+        last = targets[0] if targets else len(plainly) - 1
+        for within in ("{0,1}", "{-1,1}", ""):
+            label = Entry(names[last], "float", ("N",), within, "target")
+            yield (*plainly[:last], label, *plainly[last + 1 :])
+    targets = targets or [1]
+    predictions = [place for place in range(len(plainly)) if place not in targets]
     for prediction, target in _pairs(names[predictions[0]] if predictions else "", names[targets[0]]):
         entries = list(plainly)
         for place in predictions:
-            if entries[place].role == "prediction" and entries[place].dims == ("...",):
+            free = entries[place].dims == ("...",)
+            if free and entries[place].role == "prediction":
                 entries[place] = replace(prediction, name=names[place])
-            elif entries[place].dims == ("...",):
+            elif free:
                 entries[place] = replace(entries[place], dims=prediction.dims)
         for place in targets:
             entries[place] = replace(target, name=names[place])
-        yield _by_keyword(entries, description)
+        yield tuple(entries)
 
 
-def _activations(plainly: tuple[Entry, ...], kind: Kind) -> Iterator[tuple[Entry, ...]]:
+def _activations(plainly: tuple[Entry, ...]) -> Iterator[tuple[Entry, ...]]:
     yield plainly
     if all(entry.dims == ("...",) for entry in plainly):
         for dims in (_ROW, ("N", "2*C"), ("N", "C", 4, 4)):
@@ -251,6 +260,8 @@ def _pairs(prediction: str, target: str) -> list[tuple[Entry, Entry]]:
         if said & {"logp", "logprobs"} or {"log", "probs"} <= said or {"log", "prob"} <= said
         else [embedded]
         if said & {"embedding", "embeddings", "features", "feats", "feature"}
+        else [shares, binary]
+        if (prediction, target) == ("p", "q")
         else [binary, shares]
         if said & {"prob", "probs", "probability", "probabilities", "p"}
         else [index, scored]
