@@ -55,6 +55,7 @@ def examine(
 ) -> tuple[RuleResult, ...]:
     """What became of each rule, in order."""
     chosen = selection.reasons(subject.kind)
+    subject.patient = selection.tier == "slow"
     known = for_subject(selection.expect, subject.spec.target)
     expected = {code: reason for name, reason in known.items() for code in matching([name])}
     results: dict[str, RuleResult] = {}

@@ -16,10 +16,12 @@ from torchstone.check.entries import SIZES, draw, shape_of
 from torchstone.check.rule import NotApplicable
 from torchstone.check.subject import Subject
 from torchstone.definitions import Function
-from torchstone.oracle import FORMATS, Format, rounded
+from torchstone.oracle import FORMATS, Format, every_value, rounded
 
 Floats = NDArray[np.float64]
 DTYPES = {name: getattr(torch, name) for name in ("float32", "float64", "bfloat16", "float16")}
+
+_HALF_DIGITS = 11
 
 _RANDOM = np.random.default_rng(20260101)  # a fixed seed: the points are the same for everybody, every time
 _EVEN = np.concatenate([_RANDOM.uniform(-8, 8, 32), _RANDOM.uniform(-2, 2, 16), _RANDOM.uniform(-20, 20, 12)])
@@ -96,11 +98,14 @@ def _near(places: list[float]) -> Floats:
 
 
 def moderate(subject: Subject, form: Format) -> Floats:
-    """Ordinary numbers, and those near kinks. Kinks themselves are left out: A107 looks there."""
+    """Ordinary numbers, and those near kinks; with patience, all of a half type. A107 looks at kinks themselves."""
     if definition_of(subject).is_vector:
         # A row costs as much as thirty numbers, and the half types have few digits to lose.
-        return rounded(_ROWS[:: 1 if form.digits > 11 else 2, : classes(subject)], form)
+        return rounded(_ROWS[:: 1 if form.digits > _HALF_DIGITS else 2, : classes(subject)], form)
     places = kinks(subject)
+    if subject.patient and form.digits <= _HALF_DIGITS:
+        every = every_value(form.name)
+        return _allowed(subject, every[np.isfinite(every) & ~np.isin(every, rounded(places, form))])
     values = np.concatenate([_EVEN, _near(places), [0.0, 1.0, -1.0, 3.0, -3.0]])
     values = np.unique(rounded(values, form))
     return _allowed(subject, values[~np.isin(values, rounded(places, form))])

@@ -57,6 +57,7 @@ class Subject:
     ignore_index: int | None = None
     declared: Mapping[str, Any] = field(default_factory=dict)
     from_scratch: bool = False
+    patient: bool = False  # in the slow tier: a rule may take seconds
     facts: tuple[str, ...] = ()  # how it was understood
     _probed: dict[str, Any] = field(default_factory=dict)
 

@@ -28,7 +28,8 @@ def ulp(subject: Subject) -> Iterator[Finding]:
     float32 only.
     How: about 80 ordinary numbers a type, against values with a proven error bound. Allowed are 4 units in the last
     place in float32 and float64 and 2 in the half types, where a unit is that of |f| + |x f'|: what rounding the input
-    costs anyhow is free. PyTorch's own stay below 2. Small values are N102's.
+    costs anyhow is free. PyTorch's own stay below 2. Small values are N102's. In the slow tier, all 65,536 values of
+    the half types.
     False alarms: a formula written with tensor operations rounds after each of them in a half type, and may be a few
     units off there; to do better it has to compute in float32 and round once.
     Instead: `expm1`, `log1p`, `logsigmoid`, `softplus`; for half types, `x.float()` first and `.to(x.dtype)` last.
