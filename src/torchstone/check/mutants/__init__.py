@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 _MODULES = (
-    *("general", "surroundings", "losses", "activations", "activations_modules"),
-    *("derivatives", "numerics", "transforms", "state"),
+    *("general", "surroundings", "losses", "losses_clean", "activations", "activations_modules"),
+    *("derivatives", "derivatives_graph", "numerics", "transforms", "state"),
 )
 
 

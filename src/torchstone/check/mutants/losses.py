@@ -1,4 +1,4 @@
-"""Subjects for the rules on losses: wrong ones, as people write them, and clean ones."""
+"""Subjects for the rules on losses: wrong ones, as people write them."""
 
 from typing import Any
 
@@ -6,20 +6,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from torchstone.check.mutants import clean, mutant
+from torchstone.check.mutants import mutant
 
 
-def _same(prediction: Tensor, target: Tensor) -> None:
+def same(prediction: Tensor, target: Tensor) -> None:
+    """Raises where the shapes differ."""
     if prediction.shape != target.shape:
         raise ValueError(f"target: expected shape {list(prediction.shape)}, got {list(target.shape)}")
 
 
-def _rows(logits: Tensor, target: Tensor) -> None:
+def rows_of_classes(logits: Tensor, target: Tensor) -> None:
+    """Raises where these are no logits (N, C) and labels (N,)."""
     if logits.dim() != 2 or target.dim() != 1:
         raise ValueError(f"expected logits (N, C) and labels (N,), got {list(logits.shape)} and {list(target.shape)}")
 
 
-def _reduced(loss: Tensor, reduction: str) -> Tensor:
+def reduced(loss: Tensor, reduction: str) -> Tensor:
+    """The loss, as it is asked for."""
     return {"none": loss, "mean": loss.mean(), "sum": loss.sum()}[reduction]
 
 
@@ -31,7 +34,7 @@ class SquaredErrorHalved(nn.Module):
     """The textbook's 1/2, in code that is said to be the mean squared error."""
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        _same(prediction, target)
+        same(prediction, target)
         return 0.5 * ((prediction - target) ** 2).mean()
 
 
@@ -40,11 +43,11 @@ class SquaredErrorOverBatch(nn.Module):
     """The sum over the number of rows."""
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        _same(prediction, target)
+        same(prediction, target)
         return ((prediction - target) ** 2).sum() / prediction.shape[0]
 
 
-@mutant("L101", definition="huber")
+@mutant("L101", also=("G007",), definition="huber")
 class HuberWithoutConstant(nn.Module):
     """The linear branch starts where the square ends, or should."""
 
@@ -53,7 +56,7 @@ class HuberWithoutConstant(nn.Module):
         self.delta = delta
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        _same(prediction, target)
+        same(prediction, target)
         residual = (prediction - target).abs()
         return torch.where(residual < self.delta, 0.5 * residual**2, self.delta * residual).mean()
 
@@ -64,12 +67,19 @@ def cross_entropy_of_softmax(logits: Tensor, target: Tensor) -> Tensor:
     return F.cross_entropy(torch.softmax(logits, dim=1), target)
 
 
-@mutant("L101", definition="smooth_l1")
+@mutant("L101", also=("G007",), definition="smooth_l1")
 def smooth_l1_at_the_wrong_place(prediction: Tensor, target: Tensor, beta: float = 1.0) -> Tensor:
     """The branches are exchanged at beta."""
-    _same(prediction, target)
+    same(prediction, target)
     residual = (prediction - target).abs()
     return torch.where(residual > beta, residual**2 / (2 * beta), residual - beta / 2).mean()
+
+
+@mutant("L102", like="torch.nn.PairwiseDistance()", kind="loss", inputs="first float[N,d]; second float[N,d]")
+def distance_without_root(first: Tensor, second: Tensor) -> Tensor:
+    """The square of what it is said to replace."""
+    same(first, second)
+    return (first - second + 1e-6).square().sum(dim=1)
 
 
 # Reductions.
@@ -84,11 +94,11 @@ class LogisticDistance(nn.Module):
         self.reduction = reduction
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        _same(prediction, target)
+        same(prediction, target)
         loss = torch.log1p((prediction - target).square())
         if self.reduction == "mean":
             return loss.sum() / len(loss)
-        return _reduced(loss, self.reduction)
+        return reduced(loss, self.reduction)
 
 
 @mutant("L103", also=("G007",), inputs="prediction float[N,C]; target float[N,C]", kind="loss")
@@ -100,7 +110,7 @@ class ReducedTooEarly(nn.Module):
         self.reduction = reduction
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        _same(prediction, target)
+        same(prediction, target)
         loss = torch.log1p((prediction - target).square()).mean()
         return loss.sum() if self.reduction == "sum" else loss
 
@@ -127,11 +137,11 @@ class GradientOfTheSum(nn.Module):
         self.reduction = reduction
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        _same(prediction, target)
+        same(prediction, target)
         if self.reduction == "mean":
             result: Tensor = _MeanWithoutDivision.apply(prediction, target)
             return result
-        return _reduced((prediction - target).square().log1p(), self.reduction)
+        return reduced((prediction - target).square().log1p(), self.reduction)
 
 
 # Shapes, orders, types.
@@ -152,7 +162,7 @@ class RemembersItsFirstBatch(nn.Module):
         self.rows: Tensor | None = None
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        _rows(logits, target)
+        rows_of_classes(logits, target)
         if self.rows is None:
             self.rows = torch.arange(len(logits))
         return -torch.log_softmax(logits, dim=1)[self.rows, target].mean()
@@ -169,14 +179,14 @@ class SortedApart(nn.Module):
     """The targets are sorted, and the predictions are not; unreduced."""
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        _same(prediction, target)
+        same(prediction, target)
         return (prediction - target.sort().values).square()
 
 
 @mutant("L107", definition="mse")
 def mean_of_row_means(prediction: Tensor, target: Tensor) -> Tensor:
     """With no rows, nobody knows how many columns there are."""
-    _same(prediction, target)
+    same(prediction, target)
     return (prediction - target).square().reshape(len(prediction), -1).mean(dim=1).mean()
 
 
@@ -199,7 +209,7 @@ class _HandWritten(torch.autograd.Function):
 @mutant("L109", definition="mse", also=("D102", "D106", "D107", "T101", "T102"))
 def same_gradient_for_both(prediction: Tensor, target: Tensor) -> Tensor:
     """The target's gradient has the prediction's sign."""
-    _same(prediction, target)
+    same(prediction, target)
     result: Tensor = _HandWritten.apply(prediction, target)
     return result
 
@@ -207,14 +217,14 @@ def same_gradient_for_both(prediction: Tensor, target: Tensor) -> Tensor:
 @mutant("L110", definition="mse")
 def squared_error_of_a_shifted_residual(prediction: Tensor, target: Tensor) -> Tensor:
     """A constant against a division by zero that nobody makes."""
-    _same(prediction, target)
+    same(prediction, target)
     return (prediction - target + 1e-8).square().mean()
 
 
 # Options.
 
 
-@mutant("L111", definition="cross_entropy")
+@mutant("L111", also=("G007",), definition="cross_entropy")
 class SmoothingNeverUsed(nn.Module):
     """label_smoothing is stored."""
 
@@ -223,7 +233,7 @@ class SmoothingNeverUsed(nn.Module):
         self.label_smoothing = label_smoothing
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        _rows(logits, target)
+        rows_of_classes(logits, target)
         return (torch.logsumexp(logits, 1) - logits.gather(1, target.unsqueeze(1)).squeeze(1)).mean()
 
 
@@ -238,7 +248,7 @@ class WeightedOverRows(nn.Module):
         self.register_buffer("weight", weight)
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        _rows(logits, target)
+        rows_of_classes(logits, target)
         loss = torch.logsumexp(logits, 1) - logits.gather(1, target.unsqueeze(1)).squeeze(1)
         return (loss if self.weight is None else loss * self.weight[target]).mean()
 
@@ -252,17 +262,17 @@ class IgnoredRowsInTheMean(nn.Module):
         self.ignore_index = ignore_index
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        _rows(logits, target)
+        rows_of_classes(logits, target)
         kept = target != self.ignore_index
         safe = torch.where(kept, target, 0)
         loss = torch.logsumexp(logits, 1) - logits.gather(1, safe.unsqueeze(1)).squeeze(1)
         return (loss * kept).sum() / len(loss)
 
 
-@mutant("L111", definition="bce_with_logits")
+@mutant("L111", also=("G007",), definition="bce_with_logits")
 def positive_weight_for_both(logits: Tensor, target: Tensor, pos_weight: Tensor | None = None) -> Tensor:
     """pos_weight multiplies both terms."""
-    _same(logits, target)
+    same(logits, target)
     loss = F.softplus(logits) - logits * target
     return (loss if pos_weight is None else loss * pos_weight).mean()
 
@@ -273,7 +283,7 @@ def positive_weight_for_both(logits: Tensor, target: Tensor, pos_weight: Tensor 
 @mutant("L112", "L113", also=("N101", "N103", "D101", "D108"), definition="cross_entropy")
 def cross_entropy_of_clamped_logits(logits: Tensor, target: Tensor) -> Tensor:
     """Logits are clamped against an overflow that log-softmax does not have."""
-    _rows(logits, target)
+    rows_of_classes(logits, target)
     kept = torch.log_softmax(logits.clamp(-30, 30), dim=1)
     return -kept.gather(1, target.unsqueeze(1)).mean()
 
@@ -281,7 +291,7 @@ def cross_entropy_of_clamped_logits(logits: Tensor, target: Tensor) -> Tensor:
 @mutant("L113", also=("D101", "D108", "N101", "N103"), definition="bce")
 def bce_of_clamped_probabilities(prediction: Tensor, target: Tensor) -> Tensor:
     """A certain mistake costs 16, and has no gradient."""
-    _same(prediction, target)
+    same(prediction, target)
     kept = prediction.clamp(1e-7, 1 - 1e-7)
     return -(target * kept.log() + (1 - target) * (1 - kept).log()).mean()
 
@@ -289,7 +299,7 @@ def bce_of_clamped_probabilities(prediction: Tensor, target: Tensor) -> Tensor:
 @mutant("L113", also=("D101", "D108"), definition="bce")
 def bce_of_bounded_logarithms(prediction: Tensor, target: Tensor) -> Tensor:
     """The value is right at 0 and 1, and the gradient is 0 times infinity."""
-    _same(prediction, target)
+    same(prediction, target)
     positive = target * prediction.log().clamp(min=-100)
     return -(positive + (1 - target) * (1 - prediction).log().clamp(min=-100)).mean()
 
@@ -297,128 +307,13 @@ def bce_of_bounded_logarithms(prediction: Tensor, target: Tensor) -> Tensor:
 @mutant("L113", also=("D101", "D108", "N101", "N103"), definition="cross_entropy")
 def cross_entropy_of_logged_softmax(logits: Tensor, target: Tensor) -> Tensor:
     """The logarithm of a probability that has underflowed."""
-    _rows(logits, target)
+    rows_of_classes(logits, target)
     return -torch.softmax(logits, dim=1).gather(1, target.unsqueeze(1)).log().mean()
 
 
 @mutant("L113", also=("D101", "D108", "N101", "N103"), definition="bce_with_logits")
 def bce_of_a_sigmoid(logits: Tensor, target: Tensor) -> Tensor:
     """The sigmoid rounds to 1, and its complement to 0."""
-    _same(logits, target)
+    same(logits, target)
     p = torch.sigmoid(logits)
     return -(target * p.log() + (1 - target) * (1 - p).log()).mean()
-
-
-# Clean ones, in the styles that people write.
-
-
-class _FlooredEntropy(torch.autograd.Function):
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(prediction: Tensor, target: Tensor) -> Tensor:
-        return -(target * prediction.log().clamp(min=-100) + (1 - target) * torch.log1p(-prediction).clamp(min=-100))
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        ctx.save_for_backward(*inputs)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        prediction, target = ctx.saved_tensors
-        return grad * (prediction - target) / (prediction * (1 - prediction)).clamp(min=1e-12), None
-
-
-@clean("L101", "L104", "L105", "L106", "L107", "L108", "L110", "L112", "L113", definition="bce")
-def bce_of_floored_logarithms(prediction: Tensor, target: Tensor) -> Tensor:
-    """The logarithm is bounded, not its argument: PyTorch's own convention."""
-    _same(prediction, target)
-    result: Tensor = _FlooredEntropy.apply(prediction, target)
-    return result.mean()
-
-
-@clean("L101", "L103", "L104", "L105", "L106", "L107", "L108", "L110", "L111", "L112", "L113", definition="huber")
-class HuberByClamping(nn.Module):
-    """Square and line in one: d (r - d/2) with d = min(r, delta)."""
-
-    def __init__(self, delta: float = 1.0, reduction: str = "mean") -> None:
-        super().__init__()
-        if reduction not in ("none", "mean", "sum"):
-            raise ValueError(f"reduction: expected none, mean or sum, got {reduction!r}")
-        if not delta > 0:
-            raise ValueError(f"delta: expected a positive number, got {delta}")
-        self.delta, self.reduction = delta, reduction
-
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        _same(prediction, target)
-        residual = (prediction - target).abs()
-        inner = residual.clamp(max=self.delta)
-        return _reduced(inner * (residual - inner / 2), self.reduction)
-
-
-@clean("L101", "L105", "L106", "L107", "L111", "L112", "L113", definition="cross_entropy")
-class CrossEntropyByGathering(nn.Module):
-    """With weights, smoothing and an ignored index."""
-
-    weight: Tensor | None
-
-    def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, label_smoothing: float = 0.0) -> None:
-        super().__init__()
-        if not 0 <= label_smoothing <= 1:
-            raise ValueError(f"label_smoothing: expected a number in [0, 1], got {label_smoothing}")
-        self.register_buffer("weight", weight)
-        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
-
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        kept = target != self.ignore_index
-        safe = target.masked_fill(~kept, 0).unsqueeze(1)
-        weight = logits.new_ones(logits.shape[1]) if self.weight is None else self.weight
-        costs = -torch.log_softmax(logits, dim=1)
-        each = weight[safe.squeeze(1)] * kept
-        plain = costs.gather(1, safe).squeeze(1) * each
-        shaped = weight.reshape(-1, *[1] * (logits.dim() - 2))
-        smooth = (costs * shaped).mean(dim=1) * kept
-        wide = torch.promote_types(logits.dtype, torch.float32)
-        total = (1 - self.label_smoothing) * plain.sum(dtype=wide)
-        if self.label_smoothing:
-            total = total + self.label_smoothing * smooth.sum(dtype=wide)
-        return (total / each.sum(dtype=wide)).to(logits.dtype)
-
-
-@clean("L101", "L109", "L110", "L112", definition="mse")
-def mean_squared_error_target_first(y_true: Tensor, y_pred: Tensor) -> Tensor:
-    """The target comes first."""
-    _same(y_pred, y_true)
-    residual = y_pred.sub(y_true)
-    return (residual * residual.conj()).mean()
-
-
-@clean("L105", "L107", kind="loss", inputs="prediction float[N,d] in [0,1]; target float[N,d] in {0,1}")
-def soft_dice(prediction: Tensor, target: Tensor) -> Tensor:
-    """Overlap over a whole batch: its samples belong together."""
-    _same(prediction, target)
-    overlap = (prediction * target).sum()
-    return 1 - (2 * overlap + 1) / (prediction.sum() + target.sum() + 1)
-
-
-@clean("G001", kind="loss", inputs="first float[N,d]; second float[N,d]")
-def contrastive_of_pairs(first: Tensor, second: Tensor) -> Tensor:
-    """Each sample's own partner against all others of the batch."""
-    first, second = (F.normalize(each, dim=1) for each in (first, second))
-    similar = first @ second.T / 0.5
-    return (torch.logsumexp(similar, dim=1) - similar.diagonal()).mean()
-
-
-@clean("L103", "L105", "L106", kind="loss", inputs="prediction float[N,d]; target float[N,d]")
-class CauchyLoss(nn.Module):
-    """A loss of nobody's catalogue."""
-
-    def __init__(self, reduction: str = "mean") -> None:
-        super().__init__()
-        if reduction not in ("none", "mean", "sum"):
-            raise ValueError(f"reduction: expected none, mean or sum, got {reduction!r}")
-        self.reduction = reduction
-
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        _same(prediction, target)
-        return _reduced(torch.log1p((prediction - target).square() / 2), self.reduction)

@@ -1,0 +1,177 @@
+"""What the rules on options and extremes of losses say, and that PyTorch's own losses pass."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from torchstone.check.api import check
+
+ROWS = "logits float[N,C]; target int64[N] in [0,C)"
+
+
+def findings(thing, code, **settings):
+    """The findings of one rule."""
+    report = check(thing, select=[code], tier="full", **settings)
+    assert not report.faults, report.faults
+    return [finding for finding in report.findings if finding.rule == code]
+
+
+# L111
+
+
+class Weighted(nn.Module):
+    def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.weight, self.ignore_index, self.smoothing = weight, ignore_index, label_smoothing
+
+    def forward(self, logits, target):
+        return F.cross_entropy(
+            logits, target, self.weight, ignore_index=self.ignore_index, label_smoothing=self.smoothing
+        )
+
+
+class Unweighted(Weighted):
+    def forward(self, logits, target):
+        return F.cross_entropy(logits, target, ignore_index=self.ignore_index, label_smoothing=self.smoothing)
+
+
+class LeakingIgnored(Weighted):
+    """The ignored rows cost nothing, and still have a gradient."""
+
+    def forward(self, logits, target):
+        loss = super().forward(logits, target)
+        return loss + 1e-3 * (logits - logits.detach()).sum()
+
+
+@pytest.mark.parametrize("settings", [{"definition": "cross_entropy"}, {"kind": "loss", "inputs": ROWS}])
+def test_options_are_followed(settings):
+    assert not findings(Weighted, "L111", **settings)
+    assert "changes nothing" in findings(Unweighted, "L111", **settings)[0].message
+
+
+def test_a_gradient_of_an_ignored_row_is_found():
+    found = findings(LeakingIgnored, "L111", kind="loss", inputs=ROWS)
+    assert any("the gradient of a row ignored" in each.message for each in found)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [nn.CrossEntropyLoss, nn.BCELoss, nn.BCEWithLogitsLoss, nn.HuberLoss, nn.SmoothL1Loss, nn.GaussianNLLLoss],
+)
+def test_pytorch_follows_its_options(loss):
+    assert not findings(loss, "L111")
+
+
+# L113
+
+
+class Guarded(nn.Module):
+    """The constant can be chosen: its author knows of it."""
+
+    def __init__(self, eps: float = 1e-6) -> None:
+        super().__init__()
+        self.eps = eps
+
+    def forward(self, prediction, target):
+        kept = prediction.clamp(self.eps, 1 - self.eps)
+        return -(target * kept.log() + (1 - target) * (1 - kept).log()).mean()
+
+
+def clamped(prediction, target):
+    kept = torch.clamp(prediction, min=1e-8, max=0.9999999)
+    return -torch.mean(target * torch.log(kept) + (1 - target) * torch.log(1 - kept))
+
+
+def shifted(prediction, target):
+    return -(target * (prediction + 1e-10).log() + (1 - target) * (1 - prediction + 1e-10).log()).mean()
+
+
+def plain(prediction, target):
+    return -(torch.special.xlogy(target, prediction) + torch.special.xlog1py(1 - target, -prediction)).mean()
+
+
+def test_both_clamping_constants_are_named():
+    messages = " ".join(found.message for found in findings(clamped, "L113", definition="bce"))
+    assert "clamped 1e-08 from the end" in messages
+    assert "clamped 1e-07 from the end" in messages
+    assert "18.42068, expected 100 or inf" in messages
+
+
+def test_a_constant_that_is_added_is_named():
+    messages = [found.message for found in findings(shifted, "L113", definition="bce")]
+    assert any("1e-10 guards the logarithm" in message for message in messages)
+
+
+def test_a_constant_that_can_be_chosen_is_a_warning():
+    found = findings(Guarded, "L113", definition="bce")
+    assert {each.severity for each in found} == {"warning"}
+
+
+def test_a_value_may_be_infinite_where_the_logarithm_is_but_no_gradient_not_a_number():
+    messages = [found.message for found in findings(plain, "L113", definition="bce")]
+    assert not any("the loss" in message for message in messages)
+
+
+def softmax_then_log(logits, target):
+    return -torch.log(torch.softmax(logits, 1)).gather(1, target.unsqueeze(1)).mean()
+
+
+def by_one_hot(logits, target):
+    """Right, but for a masked logit: 0 times -inf."""
+    return -(F.one_hot(target, logits.shape[1]) * torch.log_softmax(logits, 1)).sum(1).mean()
+
+
+def root_of_squares(prediction, target):
+    return ((prediction - target) ** 2 + 1e-6).sqrt().mean()
+
+
+@pytest.mark.parametrize(
+    ("loss", "definition", "severity"),
+    [
+        (softmax_then_log, "cross_entropy", "error"),
+        (by_one_hot, "cross_entropy", "warning"),
+        (root_of_squares, "charbonnier", "warning"),
+    ],
+)
+def test_how_severe_an_overflow_is(loss, definition, severity):
+    assert {found.severity for found in findings(loss, "L113", definition=definition)} == {severity}
+
+
+def log_cosh(prediction, target):
+    return torch.log(torch.cosh(prediction - target)).mean()
+
+
+def log_cosh_by_softplus(prediction, target):
+    residual = prediction - target
+    return (residual + F.softplus(-2 * residual) - math.log(2)).mean()
+
+
+def test_outliers_of_a_few_hundred_are_no_rarity():
+    assert findings(log_cosh, "L113", definition="log_cosh")[0].severity == "error"
+    assert not findings(log_cosh_by_softplus, "L113", definition="log_cosh")
+
+
+# PyTorch's own.
+
+LOSSES = [
+    nn.L1Loss, nn.MSELoss, nn.HuberLoss, nn.SmoothL1Loss, nn.BCELoss, nn.BCEWithLogitsLoss, nn.CrossEntropyLoss,
+    nn.NLLLoss, nn.KLDivLoss, nn.PoissonNLLLoss, nn.GaussianNLLLoss, nn.MarginRankingLoss, nn.HingeEmbeddingLoss,
+    nn.CosineEmbeddingLoss, nn.MultiMarginLoss, nn.MultiLabelSoftMarginLoss,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda each: each.__name__)
+def test_pytorch_has_no_error(loss):
+    report = check(loss(), select=["L"])
+    assert not report.faults
+    assert not [found.message for found in report.errors]
+
+
+def test_pytorchs_soft_margin_overflows():
+    """log(1 + exp(-t x)), as it stands: infinite beyond 88.7 in float32."""
+    found = findings(nn.SoftMarginLoss(), "L113")
+    assert [each.severity for each in found] == ["error"]
+    assert "is inf, expected 200" in found[0].message
