@@ -54,11 +54,13 @@ def test_digits_and_overflow(function, definition, expected):
     assert fired(function, definition, "N101", "N102", "N103", kind="activation") == expected
 
 
-@pytest.mark.parametrize("name", [n for n in torchstone.activations.__all__ if not n.endswith("ax")])
-def test_our_own_are_without_a_finding(name):
-    subject = getattr(torchstone.activations, name)
-    if isinstance(subject, type):
-        assert found(subject, None, "A", "N") == []
+OURS = [cls for cls in vars(torchstone.activations).values() if isinstance(cls, type)]
+
+
+@pytest.mark.parametrize("cls", OURS, ids=lambda cls: cls.__name__)
+def test_our_own_are_without_a_finding(cls):
+    subject = cls(dim=-1) if cls.__name__.endswith("Softmax") else cls()
+    assert found(subject, None, "A", "N") == []
 
 
 def test_where_an_overflow_begins_is_said():
@@ -174,3 +176,15 @@ def test_autocast():
 
     assert fired(Doubled, "none", "N108", kind="activation") == [("N108", "warning")]
     assert fired(torch.tanh, "tanh", "N108", kind="activation") == []
+
+
+def test_the_slow_tier_looks_at_every_value_of_a_half_type():
+    def relu(x):
+        return torch.relu(x) + torch.where(x == 13.1875, 1.0, 0.0).to(x.dtype)
+
+    settings = {"definition": "relu", "kind": "activation", "select": ["N101"]}
+    assert not check(relu, **settings).findings
+    assert [finding.message.split()[1] for finding in check(relu, tier="slow", **settings).findings] == [
+        "bfloat16",
+        "float16",
+    ]
