@@ -69,7 +69,7 @@ def examine(
         result = _blocked(each, results) or _outcome(each, subject)
         if result.outcome == "failed" and each.code in expected:
             result = replace(result, outcome="expected", reason=expected[each.code])
-        results[each.code] = replace(result, seconds=time.perf_counter() - started)
+        results[each.code] = replace(result, seconds=time.perf_counter() - started, source=each.source)
     return tuple(results.values())
 
 

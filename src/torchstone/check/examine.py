@@ -5,21 +5,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast, get_args
 
-import torch
-
 from torchstone.check import engine
 from torchstone.check.describe import describe
 from torchstone.check.entries import read_inputs
 from torchstone.check.expectations import Expectations, expectations
 from torchstone.check.held import Held
-from torchstone.check.home import Home, Local
+from torchstone.check.home import Local
 from torchstone.check.like import Builder
 from torchstone.check.like import like as counterpart
+from torchstone.check.probe import Probe
 from torchstone.check.recognise import Request, understand
 from torchstone.check.recognise.claims import NOTHING, by_name
-from torchstone.check.result import Report, SubjectReport
+from torchstone.check.result import SubjectReport
 from torchstone.check.rule import TIERS, Tier, matching
-from torchstone.check.spec import Description, Kind, Spec
+from torchstone.check.spec import Kind
 from torchstone.check.subject import Subject
 from torchstone.check.traits import ATTRIBUTE
 from torchstone.definitions import Function
@@ -89,14 +88,6 @@ def _known_codes(name: str, patterns: Any) -> None:
         raise ValueError(f"{name}: {str(error.args[0]).removeprefix('rule: ')}") from None
 
 
-def here(thing: Any, kwargs: Mapping[str, Any]) -> tuple[Description, Callable[[Spec], Home], dict[str, Any]]:
-    """A thing in this process: its description, what makes a home for it, and the traits that its author declared."""
-    if not callable(thing) and not hasattr(thing, "forward"):
-        raise TypeError(f"thing: expected a class, an instance or a function, got {thing!r:.80}")
-    declared = getattr(thing, ATTRIBUTE, {})
-    return describe(thing, kwargs), lambda spec: Local(Held(thing, spec)), dict(declared)
-
-
 @dataclass
 class Case:
     """A subject that is understood, and examined when that is asked for; or one of which all is known already."""
@@ -119,25 +110,27 @@ class Case:
         return self.known
 
 
-def examine_subject(
-    description: Description,
-    home: Callable[[Spec], Home],
-    asked: Request,
-    chosen: engine.Selection,
+def case_here(
+    thing: Any,
     *,
-    target: str = "",
-    declared: Mapping[str, Any] | None = None,
-    on_event: Callable[[engine.Event], None] | None = None,
-) -> Report:
-    """The report on a subject of which `home` makes homes. Raises `ValueError` for a request that does not fit it."""
-    subject = understand(description, home, asked, target=target, declared=declared)
-    case = Case(subject.spec.target, chosen, subject)
-    return Report((case.examined(on_event),), torch.__version__)
+    tier: Tier = "fast",
+    select: Sequence[str] | None = None,
+    ignore: Sequence[str] | None = None,
+    expect: Any = None,
+    **asked: Any,
+) -> Case:
+    """A thing in this process, with the settings of `check`. Raises as that does."""
+    chosen, wish = selection(tier, select, ignore, expect), request(**asked)
+    if not callable(thing) and not hasattr(thing, "forward"):
+        raise TypeError(f"thing: expected a class, an instance or a function, got {thing!r:.80}")
+    declared = dict(getattr(thing, ATTRIBUTE, {}))
+    subject = understand(describe(thing, wish.kwargs), lambda spec: Local(Held(thing, spec)), wish, declared=declared)
+    return Case(subject.spec.target, chosen, subject)
 
 
 def _not_implemented(subject: Subject) -> str:
     """Why there is nothing to check, where the subject is a stub."""
     if subject.description.stub:
         return subject.description.stub
-    answer = subject.call(subject.sample())
+    answer = subject.home.ask(Probe("call", {}, subject.sample()))
     return f"it raises {answer.error}" if answer.error_type == "NotImplementedError" else ""

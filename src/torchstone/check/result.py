@@ -43,6 +43,7 @@ class RuleResult:
     reason: str = ""
     findings: tuple[Finding, ...] = ()
     seconds: float = 0.0
+    source: str = "torchstone"  # the package that the rule comes from
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,11 @@ class Rule:
         return self.code.rstrip("0123456789")
 
     @property
+    def source(self) -> str:
+        """The package that it comes from."""
+        return self.check.__module__.partition(".")[0]
+
+    @property
     def title(self) -> str:
         """The first line of the docstring."""
         return inspect.cleandoc(self.check.__doc__ or "").partition("\n")[0]
@@ -104,9 +109,12 @@ def rule(
     tier: Tier = "fast",
     severity: Severity = "error",
     need: Need = "nothing",
-    after: Sequence[str] = ("G001",),
+    after: Sequence[str] = ("G001", "G002", "G004"),
 ) -> Callable[[Check], Check]:
     """Register a function of a subject that yields findings as a rule.
+
+    Unless told otherwise it comes after G001, G002 and G004: of what does not run, changes its inputs or answers
+    differently each time, nothing else can be measured.
 
     Raises `ValueError` where the code, the name or the docstring is not what a rule has to have.
     """
@@ -152,12 +160,27 @@ def rules() -> tuple[Rule, ...]:
     return tuple(_REGISTRY.values())
 
 
+def not_loaded() -> tuple[str, ...]:
+    """What is wrong with packages whose rules do not load, a sentence each: it is their fault, and nobody else's."""
+    return _load()
+
+
 @cache  # to look through the installed packages takes longer than a rule
-def _load() -> None:
+def _load() -> tuple[str, ...]:
     for name in _OURS:
         import_module(f"torchstone.check.rules.{name}")
+    wrong = []
     for entry in entry_points(group=ENTRY_POINT):
-        entry.load()
+        before = set(_REGISTRY)
+        try:
+            entry.load()
+        except Exception as error:
+            for code in set(_REGISTRY) - before:  # half of a package's rules is none
+                del _REGISTRY[code]
+            package = entry.dist.name if entry.dist is not None else entry.value.partition(":")[0]
+            text = " ".join(str(error).split())
+            wrong.append(f"the rules of {package} do not load: {type(error).__name__}: {text}")
+    return tuple(wrong)
 
 
 def find(code_or_name: str) -> Rule:

@@ -15,7 +15,7 @@ from torchstone.check.recognise import Request, understand
 from torchstone.check.recognise.claims import claims
 from torchstone.check.recognise.names import kind_of
 from torchstone.check.result import Finding, Report, RuleResult, SubjectReport
-from torchstone.check.rule import Tier, find
+from torchstone.check.rule import Tier, find, not_loaded
 from torchstone.check.sandbox import Candidate, Home, Sandbox
 from torchstone.check.spec import Spec
 from torchstone.check.subject import Subject
@@ -37,7 +37,7 @@ def check_target(target: str, *, on_event: OnEvent | None = None, **settings: An
     met = {name for report in reports for name in report.met}
     # An expectation for all subjects has its use where one of them meets it.
     reports = [replace(each, stale=tuple(name for name in each.stale if name not in met)) for each in reports]
-    return Report(tuple(reports), torch.__version__, found.remarks)
+    return Report(tuple(reports), torch.__version__, (*found.remarks, *not_loaded()))
 
 
 def _share(on_event: OnEvent | None, number: int, count: int) -> OnEvent | None:

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import torchstone
 from torchstone.check.result import SCHEMA, Finding, Report, RuleResult, SubjectReport
-from torchstone.report.check.words import as_data, details, knowledge
+from torchstone.report.check.words import as_data, details, knowledge, outcome
 from torchstone.report.verdicts import clean
 
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -86,7 +86,7 @@ def _case(suite: ElementTree.Element, subject: SubjectReport, result: RuleResult
         time=f"{result.seconds:.3f}",
     )
     if result.outcome == "fault":
-        ElementTree.SubElement(case, "error", message="a fault of torchstone's own").text = clean(result.reason)
+        ElementTree.SubElement(case, "error", message=outcome(result)).text = clean(result.reason)
     elif result.outcome == "failed":
         for finding in result.findings:
             if finding.severity == "error":

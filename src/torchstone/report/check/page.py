@@ -12,7 +12,6 @@ from torchstone.report.check.words import (
     details,
     headline,
     knowledge,
-    outcome,
     summary,
 )
 
@@ -69,4 +68,4 @@ def _demands(report: Report) -> dict[str, str]:
 def not_run(subject: SubjectReport) -> Iterator[tuple[str, str, str]]:
     """The rules that gave no verdict: their codes, what became of them, and why."""
     for became, reason, members in by_reason(subject.not_run):
-        yield " ".join(result.code for result in members), outcome(became), reason
+        yield " ".join(result.code for result in members), became, reason

@@ -14,7 +14,6 @@ from torchstone.report.check.words import (
     details,
     headline,
     knowledge,
-    outcome,
     summary,
 )
 from torchstone.report.lines import WIDTH, captured, folded, said, show
@@ -30,6 +29,11 @@ def render(report: Report, console: Console) -> None:
 def text(report: Report) -> str:
     """The same as text, 100 columns wide and without colour."""
     return captured(_lines(report))
+
+
+def finding(found: Finding) -> str:
+    """One finding as text."""
+    return captured(_finding(found, WIDTH))
 
 
 def _lines(report: Report, width: int = WIDTH) -> Iterator[Text]:
@@ -54,25 +58,25 @@ def _subject(subject: SubjectReport, width: int) -> Iterator[Text]:
     yield from folded(said(summary(subject), sign.style), width, 2, 4)
     for fact in subject.facts:
         yield from folded(said(fact, "dim"), width, 2, 4)
-    for finding in subject.findings:
+    for each in subject.findings:
         yield Text()
-        yield from _finding(finding, width)
+        yield from _finding(each, width)
     yield from _not_run(subject, width)
     for name in subject.stale:
         told = f"expected failure {name} did not come: the rule passes, and the expectation can go"
         yield from folded(said(told, "yellow"), width, 2, 4)
 
 
-def _finding(finding: Finding, width: int) -> Iterator[Text]:
-    sign = SEVERITIES[finding.severity or "error"]
-    title = Text.assemble((f"{sign.sign} {finding.severity} ", sign.style), (f"{finding.rule} {finding.name}", "bold"))
+def _finding(found: Finding, width: int) -> Iterator[Text]:
+    sign = SEVERITIES[found.severity or "error"]
+    title = Text.assemble((f"{sign.sign} {found.severity} ", sign.style), (f"{found.rule} {found.name}", "bold"))
     yield from folded(title, width, 2, 4)
-    yield from folded(said(finding.message), width, 4)
-    for label, told in details(finding):
+    yield from folded(said(found.message), width, 4)
+    for label, told in details(found):
         yield from folded(Text.assemble((label.ljust(_COLUMN), "dim"), said(told)), width, 4, 4 + _COLUMN)
-    if finding.repro:
+    if found.repro:
         yield Text("    reproduce", style="dim")
-        for line in finding.repro.splitlines():
+        for line in found.repro.splitlines():
             yield said(f"        {line}", "dim")
 
 
@@ -84,4 +88,4 @@ def _not_run(subject: SubjectReport, width: int) -> Iterator[Text]:
     yield from folded(said(f"{counted(len(subject.not_run), 'rule')} gave no verdict", "dim"), width, 2, 4)
     for became, reason, members in groups:
         codes = " ".join(result.code for result in members)
-        yield from folded(said(f"{codes}: {outcome(became)}" + (f", {reason}" if reason else ""), "dim"), width, 4, 6)
+        yield from folded(said(f"{codes}: {became}" + (f", {reason}" if reason else ""), "dim"), width, 4, 6)

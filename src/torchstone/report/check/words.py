@@ -106,15 +106,17 @@ def _shown(value: Any) -> str:
 
 
 def by_reason(results: Iterable[RuleResult]) -> list[tuple[str, str, list[RuleResult]]]:
-    """The rules that gave no verdict: by outcome and reason, since many share one."""
-    ordered = sorted(results, key=lambda result: (OUTCOMES.index(result.outcome), result.reason))
-    groups = groupby(ordered, key=lambda result: (result.outcome, result.reason))
-    return [(outcome, reason, list(members)) for (outcome, reason), members in groups]
+    """The rules that gave no verdict: by what became of them and why, since many share both."""
+    ordered = sorted(results, key=lambda result: (OUTCOMES.index(result.outcome), outcome(result), result.reason))
+    groups = groupby(ordered, key=lambda result: (outcome(result), result.reason))
+    return [(became, reason, list(members)) for (became, reason), members in groups]
 
 
-def outcome(word: str) -> str:
+def outcome(result: RuleResult) -> str:
     """What became of a rule, in words for readers."""
-    return "a fault of torchstone's own" if word == "fault" else word
+    if result.outcome != "fault":
+        return result.outcome
+    return "a fault of torchstone's own" if result.source == "torchstone" else f"a fault of the package {result.source}"
 
 
 def as_data(value: Any) -> Any:
