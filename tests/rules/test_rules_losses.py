@@ -174,9 +174,14 @@ def test_broadcasting_is_a_warning_and_with_a_warning_a_note(loss, severity):
     assert [found.severity for found in findings(loss, "L104", definition=name)] == [severity]
 
 
-@pytest.mark.parametrize("loss", [refusing, nn.BCEWithLogitsLoss])
-def test_a_refusal_is_right(loss):
-    name = "l1" if loss is refusing else None
+def squeezing(prediction, target):
+    """The dimension of 1 is dropped on purpose."""
+    return absolute(prediction.reshape(-1), target.reshape(-1))
+
+
+@pytest.mark.parametrize("loss", [refusing, squeezing, nn.BCEWithLogitsLoss])
+def test_a_refusal_is_right_and_so_is_a_pairing(loss):
+    name = None if loss is nn.BCEWithLogitsLoss else "l1"
     assert not findings(loss, "L104", definition=name)
 
 
@@ -190,6 +195,11 @@ def dice(prediction, target):
 def contrastive(first, second):
     similar = F.normalize(first, dim=1) @ F.normalize(second, dim=1).T
     return F.cross_entropy(similar, torch.arange(len(first)))
+
+
+def contrastive_for_each(first, second):
+    similar = F.normalize(first, dim=1) @ F.normalize(second, dim=1).T
+    return similar.logsumexp(1) - similar.diagonal()
 
 
 def hardest(embeddings, labels):
@@ -213,6 +223,7 @@ def masked(prediction, target, mask):
     [
         (dice, "prediction float[N,d] in [0,1]; target float[N,d] in {0,1}"),
         (contrastive, "first float[N,d]; second float[N,d]"),
+        (contrastive_for_each, "first float[N,d]; second float[N,d]"),
         (hardest, "embeddings float[N,d]; labels int64[N] in [0,2)"),
         (variation, PAIRS),
         (masked, "prediction float[N,d]; target float[N,d]; mask float[N,d] in {0,1}"),

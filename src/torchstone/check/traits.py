@@ -137,7 +137,26 @@ def _couples_batch(subject: "Subject") -> bool:
     value = answer.tensors["value"]
     if value.numel() == 1:
         return _by_halves(subject, value.reshape(())) == "other"
-    return False
+    return _is_coupled(subject, value)
+
+
+def _is_coupled(subject: "Subject", value: torch.Tensor) -> bool:
+    """Unreduced, the loss of a sample changes with its company, but not with the company's order."""
+    sample = subject.sample()
+    if value.dim() == 0 or any(not each.dim() or len(each) != len(value) for each in sample.values()):
+        return False
+    half = len(value) // 2
+    order = torch.arange(len(value)).roll(1)
+    alone = subject.call({name: tensor[:half] for name, tensor in sample.items()})
+    turned = subject.call({name: tensor[order] for name, tensor in sample.items()})
+    if not (alone.ok and turned.ok):
+        return False
+    changes = not _are_close(alone.tensors["value"], value[:half])
+    return changes and _are_close(turned.tensors["value"], value[order])
+
+
+def _are_close(first: torch.Tensor, second: torch.Tensor) -> bool:
+    return first.shape == second.shape and torch.allclose(first, second, rtol=1e-6, atol=1e-9, equal_nan=True)
 
 
 def _inplace(subject: "Subject") -> bool:

@@ -192,6 +192,10 @@ def _mean(
         for truth in truths(subject, sample, "mean")
     ):
         return
+    if subject.peer is not None:
+        theirs = subject.ask_peer(sample, build={"reduction": "mean"})
+        if theirs.ok and is_close(theirs.tensors["value"].reshape(()).to(torch.float64), got):
+            return
     rows = len(sample[subject.x])
     total, elements = values["none"].sum(), values["none"].numel()
     instead = f": it is divided by the {rows} rows, not by the {elements} elements" * is_close(got, total / rows)
