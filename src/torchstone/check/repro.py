@@ -1,6 +1,7 @@
 """A script of a few lines that shows a finding with torch alone."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
@@ -17,7 +18,7 @@ def script(subject: Subject, mismatch: Mismatch) -> str:
     wrt = [name for name in mismatch.options.get("wrt", ()) if name in mismatch.tensors]
     name = mismatch.quantity.removeprefix("grad.")
     expected = _short(mismatch.expected)
-    lines = [_called(subject, mismatch.tensors, mismatch.options)]
+    lines = [called(subject, mismatch.tensors, mismatch.options)]
     if mismatch.quantity == "value":
         lines.append(f"print(y)  # expected {expected}{_at(mismatch)}")
     elif name in wrt:
@@ -46,7 +47,8 @@ def calling(
     return "\n".join(["import torch", *_imported(subject, build or {}), "", *made, *lines][:LONGEST])
 
 
-def _called(subject: Subject, tensors: Mapping[str, Tensor], options: Mapping[str, Any]) -> str:
+def called(subject: Subject, tensors: Mapping[str, Tensor], options: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """The line that calls the subject: "y = subject(x)"."""
     given = [
         f"{entry.name}={entry.name}" if entry.keyword else entry.name
         for entry in subject.inputs

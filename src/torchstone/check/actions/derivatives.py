@@ -212,8 +212,8 @@ def repeated(held: Held, options: Mapping[str, Any], tensors: Inputs) -> Answer:
     """Gradients asked for again, of the same graph and of a new one, and added up in `.grad`.
 
     Answer, by input: "first.NAME", "again.NAME" (the same graph), "fresh.NAME" (the same object called anew), and
-    "added.NAME" (what a backward leaves in a `.grad` that held ones, less these). The fact "refused" is what the second
-    backward raises.
+    "added.NAME" (what a backward leaves in a `.grad` that held ones, less these); "value.first" and "value.fresh".
+    The fact "refused" is what the second backward raises.
     """
     names = list(options["wrt"])
     built = configured(held, options, tensors)
@@ -230,6 +230,7 @@ def repeated(held: Held, options: Mapping[str, Any], tensors: Inputs) -> Answer:
             with seeded(options.get("seed", 0)):
                 inputs = prepared(held, options, tensors)
                 value = result_of(held, built, inputs)
+                found[f"value.{label}"] = value.detach()
                 wanted, flowing = [inputs[name] for name in names], cotangent_of(value, options, tensors)
                 if label == "added":
                     for leaf in wanted:

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from torchstone.check.evidence import Mismatch, finding, plain
 from torchstone.check.probe import Answer
-from torchstone.check.result import Finding
+from torchstone.check.repro import called, calling
+from torchstone.check.result import Finding, Severity
 from torchstone.check.rule import NotApplicable, rule
 from torchstone.check.rules.derivatives import Inputs, demand_gradient, number, place
 from torchstone.check.subject import Subject
@@ -162,7 +163,11 @@ def _alone(subject: Subject, sample: Inputs, name: str, together: Answer) -> Ite
     quantity = f"grad.{name}"
     alone = subject.call(sample, wrt=[name])
     if not alone.ok:
-        yield Finding(f"where {name} alone wants a gradient, it raises {alone.error}", _plainly(sample))
+        yield Finding(
+            f"where {name} alone wants a gradient, it raises {alone.error}",
+            _plainly(sample),
+            repro=_one(subject, sample, name),
+        )
         return
     there, here = together.tensors.get(quantity), alone.tensors.get(quantity)
     if (there is None) != (here is None):
@@ -170,10 +175,15 @@ def _alone(subject: Subject, sample: Inputs, name: str, together: Answer) -> Ite
         message = f"{name} gets a gradient where it wants one {when[0]}, and none where it wants one {when[1]}"
         if here is None:
             message = f"{name} gets no gradient where it alone wants one, though it gets one together with the others"
-        yield Finding(message, _plainly(sample))
+        yield Finding(message, _plainly(sample), repro=_one(subject, sample, name))
     elif there is not None and here is not None and not _agree(here, there):
         message = f"the gradient for {name} is another one where {name} alone wants one than together with the others"
         yield Finding(message, _plainly(sample), expected=plain(there), got=plain(here))
+
+
+def _one(subject: Subject, sample: Inputs, name: str) -> str:
+    lines = [called(subject, sample), f"print(torch.autograd.grad(y.sum(), {name}, allow_unused=True))"]
+    return calling(subject, sample, lines, wrt=[name])
 
 
 def _form(sample: Inputs, name: str, answer: Answer) -> Iterator[Finding]:
@@ -248,7 +258,8 @@ def strides(subject: Subject) -> Iterator[Finding]:
         sentence = f"where the gradient that flows in {_LAYOUTS[layout]}"
         found = _differs(subject, asked, names, {"cotangent": layout}, sentence)
         if found is not None:
-            yield replace(found, severity="error") if layout == "expanded" else found
+            how: Severity | None = "error" if layout == "expanded" else found.severity
+            yield replace(found, severity=how, repro=_script(subject, sample, layout))
             return
     for layout in ("transposed", "strided", "offset", "channels_last"):
         asked = subject.sample(extra=(2, 3, 4, 2)) if layout == "channels_last" else sample
@@ -258,6 +269,27 @@ def strides(subject: Subject) -> Iterator[Finding]:
         if found is not None:
             yield found
             return
+
+
+_LAID = {
+    "expanded": "torch.full((1,) * y.dim(), 2.0, dtype=y.dtype).expand(y.shape)",
+    "transposed": "g.transpose(0, -1).contiguous().transpose(0, -1)",
+    "strided": "torch.stack([g, g], -1)[..., 0]",
+}
+
+
+def _script(subject: Subject, tensors: Inputs, layout: str) -> str:
+    x = subject.x
+    number = (
+        "torch.full_like(y, 2.0)" if layout == "expanded" else "torch.arange(y.numel(), dtype=y.dtype).view(y.shape)"
+    )
+    lines = [
+        called(subject, tensors),
+        f"g = {number}",
+        f"print(torch.autograd.grad(y, {x}, g, retain_graph=True))",
+        f"print(torch.autograd.grad(y, {x}, {_LAID[layout]}))  # expected the same",
+    ]
+    return calling(subject, tensors, lines, wrt=[x])
 
 
 def _differs(

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from torchstone.check.evidence import plain
 from torchstone.check.probe import Answer
+from torchstone.check.repro import called, calling
 from torchstone.check.result import Finding
 from torchstone.check.rule import NotApplicable, rule
 from torchstone.check.rules.derivatives import Inputs, demand_gradient
@@ -91,13 +92,22 @@ def repeatable(subject: Subject) -> Iterator[Finding]:
         "fresh": "the same call a second time gives another gradient for {}",
         "added": "backward() adds something else to {}.grad than the gradient",
     }
+    same = torch.equal(answer.tensors["value.first"], answer.tensors["value.fresh"])
     for label, message in told.items():
-        if label == "again" and answer.facts["refused"]:
+        # Where the values of a second call are others, so are the gradients: G004 and S104 tell.
+        if answer.facts["refused"] if label == "again" else not same:
             continue
         name = _apart(answer, label, "first", names)
         if name:
-            yield Finding(message.format(name), _plainly(asked), **_difference(answer, label, "first", name))  # type: ignore[arg-type]
+            shown = _difference(answer, label, "first", name)
+            yield Finding(message.format(name), _plainly(asked), repro=_twice(subject, asked, name), **shown)  # type: ignore[arg-type]
             return
+
+
+def _twice(subject: Subject, tensors: Inputs, name: str) -> str:
+    asked = f"print(torch.autograd.grad(y.sum(), {name}, retain_graph=True))"
+    lines = [called(subject, tensors), asked, f"{asked}  # expected the same"]
+    return calling(subject, tensors, lines, wrt=[name])
 
 
 @rule("D111", "checkpoint", tier="full", severity="warning")

@@ -1,12 +1,14 @@
 """Rules on derivatives of another order or in another mode: second ones, and forward mode."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from torchstone.check.evidence import Mismatch, finding
+from torchstone.check.repro import called, calling
 from torchstone.check.result import Finding
 from torchstone.check.rule import NotApplicable, rule
 from torchstone.check.rules.derivatives import Inputs, demand_gradient, directions, number, place
@@ -46,8 +48,26 @@ def second(subject: Subject) -> Iterator[Finding]:
     for name in names:
         judge = partial(_second, subject, names=names, name=name)
         if judge(asked) is not None:
-            yield finding(subject, partial(_told, attached=answer.facts["attached"]), judge, asked)
+            worst: list[Mismatch] = []
+
+            def sentence(mismatch: Mismatch, worst: list[Mismatch] = worst) -> str:
+                worst.append(mismatch)
+                return _told(mismatch, answer.facts["attached"])
+
+            found = finding(subject, sentence, judge, asked)
+            yield replace(found, repro=_script(subject, worst[-1], name))
             return
+
+
+def _script(subject: Subject, mismatch: Mismatch, name: str) -> str:
+    right = f"  # expected {number(mismatch.expected)}" if mismatch.tensors[name].numel() == 1 else ""
+    lines = [
+        called(subject, mismatch.tensors),
+        f"(slope,) = torch.autograd.grad(y.sum(), {name}, create_graph=True)",
+        "(slope.sum() + 0 * y.sum()).backward()",
+        f"print({name}.grad){right}",
+    ]
+    return calling(subject, mismatch.tensors, lines, wrt=[name])
 
 
 def _along(tensors: Inputs, names: tuple[str, ...]) -> dict[str, Tensor]:

@@ -133,9 +133,9 @@ def numeric(subject: Subject) -> Iterator[Finding]:
         values do is held against the gradient. Where the two sides differ there is a kink, or the digits do not
         suffice: such elements are passed over. Of results that are rows, several choices of elements are looked at.
     False alarms: a part of the computation that is detached on purpose (a target network, a weight that counts as
-        constant) is a warning only, as long as no backward is written by hand. Of a function whose values do not
-        change at all (rounding, signs) a gradient is a matter of choice: not applicable; so is an identity that
-        changes the gradient (reversal, clipping). Else declare the trait `gradient_hook`.
+        constant) is a warning only, as long as some gradient flows and no backward is written by hand. Of a function
+        whose values do not change at all (rounding, signs) a gradient is a matter of choice: not applicable; so is
+        an identity that changes the gradient (reversal, clipping). Else declare the trait `gradient_hook`.
     Instead: derive the backward anew, or leave it to autograd. Look for `.detach()`, `.data`, `.item()`,
         `torch.tensor(x)` and `torch.no_grad()` where the gradient is cut off.
     """
@@ -149,7 +149,8 @@ def numeric(subject: Subject) -> Iterator[Finding]:
         if agrees or _numeric(subject, tensors, names) is None:
             continue
         by_hand = granted(subject.ask("differences", tensors, {"wrt": names})).facts["own_backward"]
-        detached = not by_hand and subject.trait("differentiable")
+        reached = granted(subject.call(tensors, wrt=names)).tensors.keys() & {f"grad.{name}" for name in names}
+        detached = bool(reached) and not by_hand
         if moves:
             sentence = partial(_differs, end="; is something detached on purpose?" if detached else "")
             judge = partial(_numeric, subject, names=names)
