@@ -103,10 +103,10 @@ def absolute_error_of_clamped(prediction: Tensor, target: Tensor) -> Tensor:
 @mutant("G003", definition="relu")
 def relu_with_a_shortcut(x: Tensor) -> Tensor:
     """What is positive already is returned as it came."""
-    return x if bool((x > 0).all()) else torch.where(x > 0, x, 0.0)
+    return x if bool((x > 0).all()) else x.clamp(min=0)
 
 
-@mutant("G003", "G006", also=("S103", "S104"), definition="relu")
+@mutant("G003", "G006", also=("D101", "S103", "S104"), definition="relu")
 class ReLUInABuffer(nn.Module):
     """Each call overwrites the last one's result."""
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torchstone.check.mutants import clean, mutant
 
 
-@clean("S101", "S102", "S103", "S104")
+@clean("S101", "S102", "S103", "S104", inputs="x float[N,4]")
 class WeightedColumns(nn.Module):
     """A parameter and a buffer, both registered."""
 
@@ -36,15 +36,15 @@ class MeanOfSquares(nn.Module):
 
 
 @mutant("S101")
-class SwishByALambda(nn.Module):
+class TanhByALambda(nn.Module):
     """A lambda cannot be pickled."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.gate = lambda x: 1 / (1 + torch.exp(-x))
+        self.squash = lambda x: torch.tanh(x)  # noqa: PLW0108 (as people do)
 
     def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = x * self.gate(x)
+        result: Tensor = self.squash(x)
         return result
 
 
@@ -70,7 +70,7 @@ class CopiesThatShare(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.slope = nn.Parameter(torch.full((1,), 0.25))
+        self.slope = nn.Parameter(torch.tensor(0.25))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "CopiesThatShare":
         other = CopiesThatShare()
@@ -81,7 +81,7 @@ class CopiesThatShare(nn.Module):
         return torch.where(x > 0, x, self.slope * x)
 
 
-@mutant("S102", "S103")
+@mutant("S102", "S103", also=("N106",), inputs="x float[N,4]")
 class RandomCentresNobodySaves(nn.Module):
     """The centres it drew are neither parameters nor buffers."""
 
@@ -101,11 +101,11 @@ class ScaleRegisteredLate(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if not hasattr(self, "scale"):
-            self.register_buffer("scale", x.new_full((1,), 0.5))
+            self.register_buffer("scale", x.new_full((), 0.5))
         return torch.tanh(x) * self.scale
 
 
-@mutant("S103", definition="mse", inputs="prediction float[N,4]; target float[N,4]")
+@mutant("S103", also=("N106",), inputs="prediction float[N,4]; target float[N,4]")
 class WeightOnTheCPU(nn.Module):
     """A plain tensor: `.to("cuda")` does not take it along."""
 
@@ -119,13 +119,13 @@ class WeightOnTheCPU(nn.Module):
         return (self.weight * (prediction - target).square()).mean()
 
 
-@mutant("S103", also=("A110",))
+@mutant("S103", also=("A110", "N106"))
 class SlopesInAList(nn.Module):
     """No optimizer finds parameters in a list."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.slopes = [nn.Parameter(torch.full((1,), 0.25)), nn.Parameter(torch.full((1,), 0.5))]
+        self.slopes = [nn.Parameter(torch.tensor(0.25)), nn.Parameter(torch.tensor(0.5))]
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.where(x > 0, x, self.slopes[0] * self.slopes[1] * x)

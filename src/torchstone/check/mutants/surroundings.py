@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torchstone.check.mutants import clean, mutant
 
 
-@mutant("G005", also=("G004",))
-def dropout_with_a_seed(x: Tensor) -> Tensor:
-    """It seeds the generator of the whole process."""
+@mutant("G005")
+def ramp_from_a_seed(x: Tensor) -> Tensor:
+    """It seeds the generator of the whole process for a number of its own."""
     torch.manual_seed(0)
-    return x * (torch.rand_like(x) > 0.5)
+    return x * torch.rand(1, dtype=torch.float64).item()
 
 
 @mutant("G005", definition="tanh")
@@ -24,7 +24,7 @@ def tanh_in_double(x: Tensor) -> Tensor:
     return torch.tanh(x)
 
 
-@mutant("G005", definition="mse")
+@mutant("G005", also=("L104",), definition="mse")
 def quiet_squared_error(prediction: Tensor, target: Tensor) -> Tensor:
     """It silences the warnings of the whole process."""
     warnings.filterwarnings("ignore")
@@ -34,12 +34,12 @@ def quiet_squared_error(prediction: Tensor, target: Tensor) -> Tensor:
 @mutant("G005", definition="relu", also=("G004",))
 def relu_that_ends_gradients(x: Tensor) -> Tensor:
     """It leaves the gradient mode off."""
-    result = torch.where(x > 0, x, 0.0)
+    result = torch.nn.functional.relu(x)
     torch.set_grad_enabled(False)
     return result
 
 
-@mutant("G006", definition="sigmoid")
+@mutant("G006", also=("A104", "D101"), definition="sigmoid")
 def sigmoid_through_numbers(x: Tensor) -> Tensor:
     """`torch.tensor` cuts the graph."""
     return torch.tensor((1 / (1 + torch.exp(-x))).tolist(), dtype=x.dtype)
@@ -54,7 +54,7 @@ class SoftplusWithAGraph(nn.Module):
             return torch.logaddexp(x, torch.zeros_like(x))
 
 
-@mutant("G007", definition="mse")
+@mutant("G007", also=("L104",), definition="mse")
 class SquaredErrorWithAnyReduction(nn.Module):
     """What it does not know means "none"."""
 
@@ -69,7 +69,7 @@ class SquaredErrorWithAnyReduction(nn.Module):
         return loss.sum() if self.reduction == "sum" else loss
 
 
-@mutant("G007", definition="mae")
+@mutant("G007", also=("L104",), definition="mae")
 class AbsoluteErrorWithAnAssert(nn.Module):
     """An assert is no validation: it can be switched off."""
 
@@ -83,7 +83,7 @@ class AbsoluteErrorWithAnAssert(nn.Module):
         return loss if self.reduction == "none" else getattr(loss, self.reduction)()
 
 
-@mutant("G008", like="torch.nn.CrossEntropyLoss()")
+@mutant("G008", also=("L105",), like="torch.nn.CrossEntropyLoss()")
 def cross_entropy_in_parts(logits: Tensor, target: Tensor) -> Tensor:
     """It calls the two functions that a cross-entropy is made of."""
     return F.nll_loss(F.log_softmax(logits, -1), target)

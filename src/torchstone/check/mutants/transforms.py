@@ -55,7 +55,7 @@ class SquareInTheOldStyle(Function):
         return 2 * x * g
 
 
-@mutant("T101")
+@mutant("T101", also=("A103",))
 class CentredByItsOwnRule(Function):
     """Its vmap rule takes the mean over the whole batch."""
 
@@ -119,7 +119,7 @@ def softmax_row_by_row(x: Tensor) -> Tensor:
     return torch.stack([torch.exp(row - row.logsumexp(-1, keepdim=True)) for row in x])
 
 
-@mutant("T105", definition="relu")
-def relu_with_zeros_on_the_cpu(x: Tensor) -> Tensor:
+@mutant("T105", definition="softplus")
+def softplus_with_zeros_on_the_cpu(x: Tensor) -> Tensor:
     """Its zeros are not where the input is."""
-    return torch.where(x > 0, x, torch.zeros(x.shape, dtype=x.dtype))
+    return torch.logaddexp(x, torch.zeros(x.shape, dtype=x.dtype))

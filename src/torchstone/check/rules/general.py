@@ -95,7 +95,7 @@ def _failed(error: str, during: str) -> str:
     return f"{_FAILED.get(during, 'it raises')} {error}"
 
 
-@rule("G002", "input-mutated")
+@rule("G002", "input-mutated", after=("G001",))
 def input_mutated(subject: Subject) -> Iterator[Finding]:
     """A call leaves its inputs as they were, and a backward the gradient that flows in.
 

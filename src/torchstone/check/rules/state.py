@@ -108,7 +108,7 @@ def state_dict(subject: Subject) -> Iterator[Finding]:
             )
 
 
-@rule("S103", "unregistered-tensor", severity="warning")
+@rule("S103", "unregistered-tensor", severity="warning", after=("G001",))
 def unregistered_tensor(subject: Subject) -> Iterator[Finding]:
     """Its tensors follow `.to()`: each is a parameter or a buffer.
 

@@ -13,7 +13,7 @@ from torchstone.check.rules.general import shown, text
 from torchstone.check.subject import Subject, granted
 
 
-@rule("G005", "global-state-touched")
+@rule("G005", "global-state-touched", after=("G001",))
 def global_state_touched(subject: Subject) -> Iterator[Finding]:
     """A call leaves the settings of the process and its random numbers alone.
 
@@ -113,7 +113,7 @@ def _furthest(first: Tensor, second: Tensor) -> tuple[str, Any, Any]:
     return "", first.reshape(-1)[place].item(), second.reshape(-1)[place].item()
 
 
-@rule("G007", "late-validation", severity="warning")
+@rule("G007", "late-validation", severity="warning", after=("G001",))
 def late_validation(subject: Subject) -> Iterator[Finding]:
     """A hyper-parameter that makes no sense is refused, and when the object is made.
 
@@ -179,7 +179,7 @@ def _accepted(subject: Subject, sample: Mapping[str, Tensor], name: str, value: 
     return Finding(f"{name}={value!r} is accepted in silence{meaning}", shown(sample), severity=severity)
 
 
-@rule("G008", "delegates", severity="note", need="counterpart")
+@rule("G008", "delegates", severity="note", need="counterpart", after=("G001",))
 def delegates(subject: Subject) -> Iterator[Finding]:
     """An implementation from scratch does not call the built-in that it claims to be, nor that one's parts.
 
