@@ -1,7 +1,6 @@
 """Holding a subject's values against the truth, number by number."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from torchstone.check import grids
 from torchstone.check.evidence import Judge, Mismatch
+from torchstone.check.points import readings
 from torchstone.check.subject import Subject
 from torchstone.oracle import Format, Truth, distance
 
@@ -20,23 +20,9 @@ Fault = Callable[[Floats, Truth, Format, Floats], Floats]
 
 def truths(subject: Subject, tensors: Mapping[str, Tensor]) -> Iterator[Truth]:
     """The truth, then what is as right by a convention that the definition accepts."""
-    function = grids.definition_of(subject)
     seen = grids.in_dtype(subject, tensors[subject.x].dtype)
-    yield seen.expected(tensors).value
-    for convention in function.conventions:
-        if convention.accepted is not None:
-            yield seen.expected(tensors, definition=_under(function, convention.accepted)).value
-
-
-_ALTERNATIVES: dict[tuple[str, Any], Any] = {}
-
-
-def _under(function: Any, expression: Any) -> Any:
-    """The definition under another convention: one object for one meaning, so that it is compiled once."""
-    key = (function.name, expression)
-    if key not in _ALTERNATIVES:
-        _ALTERNATIVES[key] = replace(function, expression=expression, conventions=(), gradient_overrides={})
-    return _ALTERNATIVES[key]
+    for reading in readings(grids.definition_of(subject)):
+        yield seen.expected(tensors, definition=reading).value
 
 
 def judged(subject: Subject, fault: Fault, **options: Any) -> Judge:
