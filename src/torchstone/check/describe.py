@@ -14,6 +14,7 @@ from torchstone.check.held import (
     SubjectError,
     form_of,
     forward_parameters,
+    live,
     parameters,
     subject_code,
     unwrapped,
@@ -66,7 +67,7 @@ def describe(thing: Any, kwargs: Mapping[str, Any]) -> Description:
 def _built(thing: Any, form: Form, kwargs: Mapping[str, Any]) -> tuple[Any, str]:
     try:
         with subject_code("build"):
-            return BUILDERS[form](thing, kwargs), ""
+            return BUILDERS[form](thing, {name: live(value) for name, value in kwargs.items()}), ""
     except SubjectError as error:
         return None, str(error)
 

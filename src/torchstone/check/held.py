@@ -102,7 +102,7 @@ class Held:
         An override is passed where the subject takes it by that name, or set as an attribute of an instance. A list
         of numbers stands for a tensor. Random numbers of the construction start at the seed.
         """
-        chosen = {name: _live(value) for name, value in {**self.spec.kwargs, **(overrides or {})}.items()}
+        chosen = {name: live(value) for name, value in {**self.spec.kwargs, **(overrides or {})}.items()}
         with seeded(seed) if seed is not None else nullcontext(), subject_code("build"):
             built = BUILDERS[self.form](self.thing, chosen)
         if self.spec.evaluation and isinstance(built, torch.nn.Module):
@@ -121,7 +121,8 @@ class Held:
             return built(*positional, **named)
 
 
-def _live(value: Any) -> Any:
+def live(value: Any) -> Any:
+    """What a value in a specification stands for: a list of numbers is a tensor."""
     numbers = isinstance(value, list) and value and all(type(each) in (int, float) for each in value)
     return torch.tensor(value) if numbers else value
 

@@ -33,9 +33,9 @@ class Like:
     dotted: str = ""
 
     @property
-    def is_torch(self) -> bool:
-        """Whether it is PyTorch's own."""
-        return self.dotted.startswith("torch.")
+    def is_trusted(self) -> bool:
+        """Whether its name can be relied on: PyTorch's own, and torchstone's."""
+        return self.dotted.partition(".")[0] in TRUSTED
 
 
 # Makes a counterpart of a dotted name and arguments by name: elsewhere, where the code may not run in this process.

@@ -69,17 +69,20 @@ def by_name(name: str) -> Function:
 def _of_like(like: Like) -> Iterator[Claim]:
     """The definitions whose counterpart is this one, with these arguments."""
     told = seen(like.description, like.told)
+    ranked: list[tuple[int, Function]] = []
     for entry in definitions.every():
-        if not isinstance(entry, Function) or not entry.counterpart:
-            continue
-        dotted, _, arguments = read_dotted(entry.counterpart)
-        free = {each.argument or each.name for each in entry.parameters} | {"dim"}
-        if dotted == like.dotted and all(told.get(k) == v for k, v in arguments.items() if k not in free):
-            yield Claim(entry, f"like {like.text}: {entry.title}")
-    if like.is_torch and like.description.form == "function":
-        found = names.definition_of(like.description.name, len(tensors_of(like.description, None)))
-        if found is not None:
-            yield Claim(found, f"like {like.text}: {found.title}")
+        if isinstance(entry, Function) and entry.counterpart:
+            dotted, _, arguments = read_dotted(entry.counterpart)
+            free = {each.argument or each.name for each in entry.parameters} | {"dim"}
+            fixed = {name: value for name, value in arguments.items() if name not in free}
+            if dotted == like.dotted and all(told.get(name) == value for name, value in fixed.items()):
+                ranked.append((len(fixed), entry))
+    found = [entry for count, entry in ranked if count == max(ranked, key=lambda pair: pair[0])[0]]
+    if not found and like.is_trusted:
+        meant = names.definition_of(like.description.name, len(tensors_of(like.description, None)))
+        found = [meant] if meant is not None else []
+    for entry in found:
+        yield Claim(entry, f"held against {entry.name}, for it is like {like.text}")
 
 
 def _of_name(description: Description, kwargs: Mapping[str, Any]) -> Iterator[Claim]:
