@@ -17,6 +17,11 @@ def seen(thing, **settings):
     return check(thing, select=["G001"], **settings).subjects[0]
 
 
+def outcomes(report):
+    """What became of the rules that were selected."""
+    return {result.code: result.outcome for result in report.results if result.reason != "not selected"}
+
+
 def runs(report):
     return not report.errors and not report.faults and not report.not_implemented
 
@@ -351,3 +356,219 @@ def test_subjects_as_people_write_them(thing, kind, definition, inputs, paramete
     assert called.startswith(f"called with {inputs}")
     assert any(parameters in fact for fact in report.facts)
     assert runs(report), report.findings
+
+
+# What its user says of it.
+
+
+class Scaled(nn.Module):
+    def __init__(self, factor, dim=None):
+        super().__init__()
+        self.factor, self.dim = factor, dim
+
+    def forward(self, x):
+        return x.softmax(self.dim)
+
+
+@pytest.mark.parametrize(
+    ("like", "definition", "shown", "parameters"),
+    [
+        ("torch.nn.Softmax(dim=-1)", "softmax", "torch.nn.Softmax(dim=-1)", ""),
+        ("torch.nn.Softmax(0)", "softmax", "torch.nn.Softmax(dim=0)", ""),
+        (nn.Softmax(dim=0), "softmax", "torch.nn.Softmax(dim=0)", ""),
+        ("torch.nn.LeakyReLU(0.2)", "leaky_relu", "torch.nn.LeakyReLU(negative_slope=0.2)", "negative_slope = 0.2"),
+        (nn.LeakyReLU(0.2), "leaky_relu", "torch.nn.LeakyReLU(negative_slope=0.2)", "negative_slope = 0.2"),
+        (nn.LeakyReLU, "leaky_relu", "torch.nn.LeakyReLU", ""),
+        ("torch.nn.GELU(approximate='tanh')", "gelu_tanh", "torch.nn.GELU(approximate='tanh')", ""),
+        ("torch.nn.GELU", "gelu", "torch.nn.GELU", ""),
+        ("torch.nn.functional.silu", "silu", "torch.nn.functional.silu", ""),
+        (torch.tanh, "tanh", "torch.tanh", ""),
+        ("torchstone.activations.Tanh", "tanh", "torchstone.activations.Tanh", ""),
+    ],
+)
+def test_a_counterpart_brings_its_definition(like, definition, shown, parameters):
+    report = seen(named("thing")(lambda x: x), like=like)
+    assert (report.definition, report.like, report.kind) == (definition, shown, "activation")
+    assert any(parameters in fact for fact in report.facts)
+
+
+def test_the_arguments_of_a_counterpart_go_to_the_subject():
+    report = check(leaky_relu, like="torch.nn.LeakyReLU(0.3)", select=["A101", "A102"])
+    assert outcomes(report.subjects[0])["A101"] == "passed"
+    assert "parameters: negative_slope = 0.3" in report.subjects[0].facts
+
+
+def test_a_list_stands_for_a_tensor():
+    class Weighted(nn.Module):
+        def __init__(self, weight=None):
+            super().__init__()
+            self.register_buffer("weight", weight)
+
+        def forward(self, x, target):
+            return F.cross_entropy(x, target, self.weight)
+
+    report = check(Weighted, like="torch.nn.CrossEntropyLoss(weight=[1.0, 2.0, 0.5])", select=["L101", "L102"])
+    assert set(outcomes(report.subjects[0]).values()) == {"passed"}
+    assert report.subjects[0].like == "torch.nn.CrossEntropyLoss(weight=[1.0, 2.0, 0.5])"
+
+
+def test_a_target_that_comes_first_meets_its_counterpart_in_the_right_order():
+    def kl(target, log_q):
+        return F.kl_div(log_q, target, reduction="batchmean")
+
+    report = check(kl, like="torch.nn.KLDivLoss(reduction='batchmean')", select=["L102"])
+    assert set(outcomes(report.subjects[0]).values()) == {"passed"}
+
+
+def test_a_counterpart_of_ones_own():
+    def theirs(x):
+        return x.sin()
+
+    def ours(z):
+        return z.sin()
+
+    report = check(ours, like=theirs, select=["A102", "A101"]).subjects[0]
+    assert report.knowledge == "counterpart"
+    assert outcomes(report) == {"A101": "not applicable", "A102": "passed"}
+
+
+@pytest.mark.parametrize(
+    ("formula", "thing", "parameters", "inputs"),
+    [
+        ("x*sigmoid(beta*x)", Swish(2.0), "beta = 2.0", "x float[...]"),
+        ("abs(x - t)", lambda x, t: (x - t).abs(), "", "x float[...]; t float[...]"),
+        ("(y_pred - y_true)**2", mse, "", "y_true float[...]; y_pred float[...]"),
+        ("Max(0, x)", lambda z: z.relu(), "", "z float[...]"),
+        ("x*Phi(x)", lambda v: F.gelu(1.0 * v), "", "v float[...]"),
+        ("k*x if x < 0 else x", lambda x, k=0.25: torch.where(x < 0, k * x, x), "k = 0.25", "x float[...]"),
+    ],
+)
+def test_a_formula_is_a_definition_on_the_spot(formula, thing, parameters, inputs):
+    report = check(thing, formula=formula, select=["L101", "A101", "D101"]).subjects[0]
+    assert report.definition == formula
+    assert any(f"called with {inputs}" in fact for fact in report.facts)
+    assert any(parameters in fact for fact in report.facts)
+    assert set(outcomes(report).values()) <= {"passed", "not applicable"}, report.findings
+    assert "passed" in outcomes(report).values()
+
+
+def test_a_wrong_implementation_of_a_formula_is_found():
+    assert not check(lambda x: x * torch.sigmoid(2 * x), formula="x*sigmoid(x)", select=["A101"]).ok
+
+
+def test_what_is_given_goes_before_what_is_guessed():
+    report = seen(lambda x: x.exp(), definition="softplus", kind="activation")
+    assert report.definition == "softplus"
+    assert seen(named("relu")(lambda x: x.relu()), definition="none").knowledge == "nothing"
+    report = seen(named("relu")(lambda x, y: (x - y).relu()), inputs="x float[N]; y float[N]")
+    assert (report.kind, report.definition) == ("loss", "")
+    report = seen(CELoss, inputs="scores float[N,C,d]; classes int64[N,d] in [0,C)")
+    assert runs(report)
+    assert "called with scores float[N, C, d]; classes int64[N, d] in [0,C)" in report.facts
+
+
+def test_arguments_that_are_required_are_given_or_asked_for():
+    report = seen(Scaled)
+    assert "it requires factor: give it with kwargs" in report.facts
+    assert report.errors
+    assert runs(seen(Scaled, kwargs={"factor": 1.0, "dim": -1}))
+
+
+class Empty(nn.Module):
+    def forward(self, x): ...
+
+
+class Passing(nn.Module):
+    def forward(self, x):
+        """The docstring stays."""
+        result = None
+        return result  # noqa: RET504
+
+
+class Raising(nn.Module):
+    def forward(self, x):
+        raise NotImplementedError("task 3")
+
+
+class Forgotten(nn.Module):
+    def forward(self, x):
+        x.relu()
+
+
+@pytest.mark.parametrize(
+    ("thing", "sentence"),
+    [
+        (Empty, "forward computes nothing, and returns None"),
+        (Passing, "forward computes nothing, and returns None"),
+        (Raising, "it raises NotImplementedError: task 3"),
+        (nn.Module, "it raises NotImplementedError"),
+    ],
+)
+def test_a_stub_is_not_implemented_and_not_wrong(thing, sentence):
+    report = check(thing).subjects[0]
+    assert report.not_implemented.startswith(sentence)
+    assert not report.findings
+    assert report.verdict == "fail"
+
+
+def test_what_forgets_to_return_is_wrong():
+    report = check(Forgotten).subjects[0]
+    assert not report.not_implemented
+    assert [finding.rule for finding in report.errors] == ["G001"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"thing": 3}, TypeError, "thing: expected a class, an instance or a function, got 3"),
+        ({"definition": "sigmoyd"}, ValueError, "definition: expected a definition's name, got 'sigmoyd'"),
+        ({"definition": "adam"}, ValueError, "definition: expected a loss or an activation, got adam"),
+        ({"definition": 3}, TypeError, "definition: expected a name or a definitions.Function, got int"),
+        ({"like": "torch.nn.Softmaxx"}, ValueError, "like: expected the name of a class or function, got"),
+        ({"like": "torch.nn.Softmax(dim=x)"}, ValueError, "its arguments are no literals"),
+        ({"like": "nothing.at.all"}, ValueError, "like: expected the name of a class or function, got"),
+        ({"like": "1 + 1"}, ValueError, "like: expected a dotted name with literal arguments"),
+        ({"like": "torch.nn.Threshold"}, ValueError, "like: expected what can be built"),
+        ({"like": "torch.nn.ReLU(1, 2, 3)"}, ValueError, "like: expected at most 1 arguments"),
+        ({"like": 3}, TypeError, "like: expected a dotted name, a class, an instance or a function, got 3"),
+        ({"kind": "layer"}, ValueError, "kind: expected loss or activation, got 'layer'"),
+        ({"tier": "quick"}, ValueError, "tier: expected one of fast, full, slow, got 'quick'"),
+        ({"select": ["Q9"]}, ValueError, "select: expected a rule's code or name, got 'Q9'"),
+        ({"select": "D101"}, TypeError, "select: expected a list of codes or names, got the text 'D101'"),
+        ({"ignore": ["Q9"]}, ValueError, "ignore: expected a rule's code or name, got 'Q9'"),
+        ({"expect": {"D101": ""}}, ValueError, "reason"),
+        ({"expect": {"Q9": "because"}}, ValueError, "Q9"),
+        ({"inputs": "x flot[3]"}, ValueError, "inputs: expected a dtype"),
+        ({"inputs": 3}, TypeError, "inputs: expected text"),
+        ({"kwargs": [1]}, TypeError, "kwargs: expected a mapping"),
+        ({"formula": "x*beta"}, ValueError, "formula: expected symbols that are inputs, attributes or arguments of"),
+        ({"formula": "y*2"}, ValueError, "formula: expected one with the input x"),
+        ({"formula": "x*"}, ValueError, "formula: expected an expression"),
+        ({"formula": "x", "definition": "relu"}, ValueError, "formula: expected it without a definition, got both"),
+    ],
+)
+def test_wrong_usage_says_what_was_expected(arguments, error, message):
+    arguments = {"thing": lambda x: x.relu(), "select": ["G001"], **arguments}
+    with pytest.raises(error) as raised:
+        check(**arguments)
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("raised", [KeyError("boo"), SystemExit(3), RecursionError("deep")])
+def test_what_the_subject_raises_is_no_exception_of_ours(raised):
+    class Bad(nn.Module):
+        def __init__(self):
+            raise raised
+
+        def forward(self, x):
+            return x
+
+    class Worse(nn.Module):
+        def forward(self, x):
+            raise raised
+
+    for thing in (Bad, Worse):
+        report = check(thing).subjects[0]
+        assert not report.faults
+        assert [finding.rule for finding in report.errors] == ["G001"]

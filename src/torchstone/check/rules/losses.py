@@ -37,11 +37,13 @@ def value(subject: Subject) -> Iterator[Finding]:
     if not subject.has_reduction and subject.trait("reduction") == "batchmean":
         said = "the mean is over the rows, not the elements: the divergence itself, which PyTorch calls 'batchmean'"
         yield Finding(said, severity="note")
-    # A single element is its own mean and sum.
+    single = reductions(subject)[-1]
+    # Of any other reduction: a single element is its own mean and sum.
+    single = single if single in ("none", "mean", "batchmean") else "sum"
     for point in special(subject):
         tensors = placed(subject, point)
-        if off_value(subject, tensors, "sum") is not None:
-            yield finding(subject, lambda found: _sentence(subject, found, "mean"), _judged(subject, "sum"), tensors)
+        if off_value(subject, tensors, single) is not None:
+            yield finding(subject, lambda found: _sentence(subject, found, "mean"), _judged(subject, single), tensors)
             return
 
 
