@@ -70,8 +70,8 @@ class Once(torch.autograd.Function):
         return 2 * x * g
 
 
-def of_another_dtype(x):
-    return x * torch.ones(x.shape[-1])  # on the CPU
+def with_a_tensor_on_the_cpu(x):
+    return x * torch.ones(x.shape[-1])
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,8 @@ def of_another_dtype(x):
         (WithoutVmap, "T102", X, "note", "generate_vmap_rule = True"),
         (by_its_sign, "T103", X, "note", "the graph breaks"),
         (by_its_sign, "T105", X, "note", "reads the numbers"),
-        (of_another_dtype, "T105", X, "warning", "on the meta device it raises"),
+        (nn.MultiMarginLoss(), "T105", CLASSES, "note", "NotImplementedError"),
+        (with_a_tensor_on_the_cpu, "T105", X, "warning", "on the meta device it raises"),
     ],
 )
 def test_severity(thing, code, settings, severity, words):

@@ -187,7 +187,8 @@ def fake(subject: Subject) -> Iterator[Finding]:
         the CPU, whatever the input is on, fail on the first GPU: the meta device shows it without one.
     How: a call with its backward on fake tensors and on the meta device; shapes and dtypes of value and gradients are
         compared with those of the real call.
-    False alarms: what looks at the numbers (a check that an index is in range, `.item()`) cannot run: a note.
+    False alarms: what looks at the numbers (a check that an index is in range, `.item()`) cannot run, nor can the few
+        operations that PyTorch has not written for these tensors: a note.
     Instead: `torch.zeros_like(x)`, `x.new_tensor(...)`, `device=x.device`.
     """
     sample = _little(subject)
@@ -196,12 +197,12 @@ def fake(subject: Subject) -> Iterator[Finding]:
         if way == "meta" and facts["left"]:
             continue  # S103 says so
         if way in facts["raised"]:
-            reads = way in facts["reads"]
+            error, reads = facts["raised"][way], way in facts["reads"]
             reason = "; it reads the numbers of a tensor" if reads else ""
             yield Finding(
-                f"{where} it raises {facts['raised'][way]}{reason}",
+                f"{where} it raises {error}{reason}",
                 shown(sample),
-                severity="note" if reads else "warning",
+                severity="note" if reads or error.startswith("NotImplementedError") else "warning",
             )
             return
         for name, (shape, dtype) in facts["real"].items():
