@@ -1,5 +1,6 @@
 """Subjects for the rules on second derivatives, special points, and what a backward keeps: wrong and clean ones."""
 
+import random
 from typing import Any
 
 import torch
@@ -121,17 +122,12 @@ class WritesToWhatItSaved(SavesBoth):
         return slope, -slope
 
 
-@mutant("D111", also=("D110", "G004", "N107", "S104", "T101", "T103"))
-class CountsItsCalls(nn.Module):
-    """Its frequency grows with each call: a second forward for a checkpoint counts as well."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls = 0
+@mutant("D111", also=("T101", "T103"))
+class DrawsFromPython(nn.Module):
+    """A random frequency that is no random number of torch's: a checkpoint does not restore it."""
 
     def forward(self, x: Tensor) -> Tensor:
-        self.calls += 1
-        return torch.sin(x * self.calls)
+        return torch.sin(x * random.uniform(0.5, 1.5))
 
 
 @clean("D106", "D109", "D110", "D111", ignore=NO_VMAP)

@@ -9,7 +9,7 @@ from torchstone.check.evidence import plain
 from torchstone.check.probe import Answer
 from torchstone.check.repro import called, calling
 from torchstone.check.result import Finding
-from torchstone.check.rule import NotApplicable, rule
+from torchstone.check.rule import rule
 from torchstone.check.rules.derivatives import Inputs, demand_gradient
 from torchstone.check.subject import Subject, granted
 
@@ -114,15 +114,14 @@ def _twice(subject: Subject, tensors: Inputs, name: str) -> str:
 def checkpointed(subject: Subject) -> Iterator[Finding]:
     """Its gradients are the same under `torch.utils.checkpoint`.
 
-    Why: checkpointing runs the forward a second time during the backward, to save memory. What counts its calls,
-        keeps a running average or hands tensors around behind autograd's back computes something else then.
+    Why: checkpointing runs the forward a second time during the backward, to save memory. It restores the random
+        numbers of torch, and no others: what draws from Python's `random` or from numpy, counts its calls or caches
+        tensors computes something else the second time.
     How: value and gradients with `checkpoint(..., use_reentrant=False)` beside those without, in float64.
-    False alarms: what draws random numbers is passed over.
-    Instead: let forward depend on its arguments alone.
+    False alarms: none known. Random numbers of torch are restored, and do no harm.
+    Instead: draw from torch's generator, and let forward depend on nothing else but its arguments.
     """
     names = demand_gradient(subject)
-    if subject.trait("stochastic"):
-        raise NotApplicable("it draws random numbers")
     asked = _upstream(subject, subject.sample())
     answer = subject.ask("checkpointed", asked, {"wrt": names})
     if not answer.ok:
