@@ -151,9 +151,9 @@ def _attributes(instance: Any) -> list[tuple[str, Any]]:
     owned: dict[str, Any] = _tried(lambda: dict(vars(instance)), {})
     if isinstance(instance, torch.nn.Module):
         owned.pop("training", None)
-        owned |= {
-            key: value for key, value in [*instance.named_parameters(), *instance.named_buffers()] if "." not in key
-        }
+        named: list[tuple[str, Any]] = _tried(lambda: list(instance.named_parameters()), [])
+        named += _tried(lambda: list(instance.named_buffers()), [])
+        owned |= {key: value for key, value in named if "." not in key}
     return [(key, value) for key, value in [*shared, *owned.items()] if not key.startswith("_")]
 
 

@@ -222,9 +222,10 @@ def _free(low: float, high: float, shape: tuple[int, ...], random: torch.Generat
     """Different numbers between two ends, as many as there are.
 
     They are odd multiples of a small power of 2, a larger one for each further input: never a whole number or a half,
-    and nor is a difference of two inputs. Eight bits hold each, so every floating dtype does.
+    and nor is a difference of two inputs. Where there is room, eight bits hold each: every dtype does.
     """
-    step = 2.0 ** (math.ceil(math.log2(max(abs(low), abs(high)) / 256)) + min(place, 3))
+    exact, roomy = math.ceil(math.log2(max(abs(low), abs(high)) / 256)), math.floor(math.log2((high - low) / 40))
+    step = 2.0 ** min(exact + min(place, 3), roomy)
     odd = torch.arange(math.ceil((low / step - 1) / 2), math.floor((high / step - 1) / 2) + 1)
     count = math.prod(shape)
     rounds = -(-count // len(odd)) if count else 0

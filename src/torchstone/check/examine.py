@@ -133,4 +133,6 @@ def _not_implemented(subject: Subject) -> str:
     if subject.description.stub:
         return subject.description.stub
     answer = subject.home.ask(Probe("call", {}, subject.sample()))
+    if answer.facts.get("taken"):
+        subject.facts += (f"it returns {answer.facts['taken']}: the first tensor is looked at",)
     return f"it raises {answer.error}" if answer.error_type == "NotImplementedError" else ""

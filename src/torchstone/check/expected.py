@@ -175,9 +175,10 @@ class _Rows:
     """Tensors with a dimension of classes as a table of rows, and back."""
 
     def __init__(self, function: Function, arrays: Mapping[str, Floats], dim: int, ignore_index: int | None) -> None:
-        self._function, self._dim = function, dim
         prediction = arrays[function.prediction.name]
-        moved = np.moveaxis(prediction, dim, -1)
+        # A single row has no dimension 1.
+        self._function, self._dim = function, dim if dim < prediction.ndim else -1
+        moved = np.moveaxis(prediction, self._dim, -1)
         self._outer, self.classes = moved.shape[:-1], moved.shape[-1]
         self.ignored = np.zeros(int(np.prod(self._outer)), bool)
         self.table = {name: self._row(name, array, ignore_index) for name, array in arrays.items()}

@@ -95,6 +95,7 @@ class Held:
     def __init__(self, thing: Any, spec: Spec) -> None:
         self.thing, self.spec = unwrapped(thing), spec
         self.form = form_of(self.thing)
+        self.taken = ""
 
     def build(self, overrides: Mapping[str, Any] | None = None, seed: int | None = 0) -> Callable[..., Any]:
         """Something to call: a new instance with the constructor's arguments, or the function with its own.
@@ -110,7 +111,10 @@ class Held:
         return built
 
     def call(self, built: Callable[..., Any], tensors: Mapping[str, Tensor]) -> Any:
-        """The subject's result for inputs by their names. A module's parameters take the inputs' floating dtype."""
+        """The subject's result for inputs by their names. A module's parameters take the inputs' floating dtype.
+
+        Of several results, the first tensor is taken, or that under "loss"; `taken` says of what.
+        """
         if isinstance(built, torch.nn.Module) and built is not self.thing:
             _take_dtype(built, tensors)
         positional = [tensors[entry.name] for entry in self.spec.inputs if not entry.keyword and entry.name in tensors]
@@ -118,7 +122,14 @@ class Held:
             entry.name: tensors[entry.name] for entry in self.spec.inputs if entry.keyword and entry.name in tensors
         }
         with subject_code("forward"):
-            return built(*positional, **named)
+            result = built(*positional, **named)
+        self.taken = f"a {type(result).__name__} of {len(result)}" if isinstance(result, (tuple, list, dict)) else ""
+        return _first(result) if self.taken else result
+
+
+def _first(result: Any) -> Any:
+    parts = [result.get("loss"), *result.values()] if isinstance(result, dict) else list(result)
+    return next((part for part in parts if isinstance(part, Tensor)), result)
 
 
 def live(value: Any) -> Any:

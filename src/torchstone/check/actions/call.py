@@ -98,13 +98,14 @@ def call(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
 
     Options: `build` (overrides; those that are tensors are named "build.NAME"), `wrt`, `parameters`, `layouts` (by
     input, and "cotangent"), `seed`, `mode`. The tensor "cotangent" is the gradient that flows in; ones if there is
-    none. Answer: "value", "grad.NAME", "grad.param.NAME"; the fact "missing" lists what has no gradient.
+    none. Answer: "value", "grad.NAME", "grad.param.NAME"; the fact "missing" lists what has no gradient, and
+    "taken" says of what several results the value is the first.
     """
     built = configured(held, options, tensors)
     inputs = prepared(held, options, tensors)
     with seeded(options.get("seed", 0)), MODES[options.get("mode", "grad")]():
         value = result_of(held, built, inputs)
-        facts: dict[str, Any] = told("value", value)
+        facts: dict[str, Any] = {**told("value", value), "taken": held.taken}
         found = {"value": value.detach()}
         wanted = {f"grad.{name}": inputs[name] for name in options.get("wrt", ()) if name in inputs}
         if options.get("parameters") and isinstance(built, torch.nn.Module):
