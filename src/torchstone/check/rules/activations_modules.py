@@ -15,7 +15,7 @@ _CLOSE = 1e-6
 _UNCALLED = "autograd never calls this method: training uses the gradient of the forward"
 
 
-@rule("A111", "explicit-backward", kinds=("loss", "activation"))
+@rule("A111", "explicit-backward", kinds=("loss", "activation"), after=("G001", "G004"))
 def explicit_backward(subject: Subject) -> Iterator[Finding]:
     """A `backward` method of a module gives the gradient at the last input, times what flows in.
 
@@ -134,7 +134,7 @@ def _habit(answer: Answer, rights: Sequence[Tensor | None], seeds: Sequence[tupl
     return next((words for words, guess in habits.items() if torch.allclose(got, guess, rtol=1e-6, atol=1e-9)), "")
 
 
-@rule("A109", "inplace", kinds=("activation",), tier="full")
+@rule("A109", "inplace", kinds=("activation",), tier="full", after=("G001", "G004"))
 def inplace(subject: Subject) -> Iterator[Finding]:
     """With `inplace=True` it gives the same numbers, in the input's own memory, and autograd knows.
 
@@ -167,7 +167,7 @@ def inplace(subject: Subject) -> Iterator[Finding]:
         yield Finding("inplace=True has no effect: the input stays as it was", given, severity="note")
 
 
-@rule("A110", "parameters", kinds=("activation",), after=("G001", "A101"))
+@rule("A110", "parameters", kinds=("activation",), after=("G001", "G004", "A101"))
 def learnable_parameters(subject: Subject) -> Iterator[Finding]:
     """Its learnable parameters get the right gradients, and act along the channels.
 

@@ -14,7 +14,7 @@ from torchstone.check.subject import Subject
 _STEPS = (0.5, 800.0)  # an ordinary change, and one that leaves nothing of another row if a batch shares its maximum
 
 
-@rule("A103", "elementwise", kinds=("activation",))
+@rule("A103", "elementwise", kinds=("activation",), after=("G001", "G004"))
 def elementwise(subject: Subject) -> Iterator[Finding]:
     """Each number of the result depends on its own number alone, or on those of its row.
 
@@ -96,7 +96,7 @@ _EMPTY = ((0,), (0, 3))
 _LAYOUTS = {"transposed": "a transposed", "strided": "a sliced", "offset": "an offset"}
 
 
-@rule("A104", "shape-dtype", kinds=("activation",), after=("G001", "A103"))
+@rule("A104", "shape-dtype", kinds=("activation",), after=("G001", "G004", "A103"))
 def shape_dtype(subject: Subject) -> Iterator[Finding]:
     """The result has the input's shape and layout, and the same numbers in every shape and layout.
 

@@ -122,7 +122,7 @@ _LENGTHS = (3, 8, 33)
 _LOOKED_AT = (-np.inf, -100.0, -20.0, -3.7, -1.0, -0.01, 0.0, 0.3, 1.0, 5.0, 20.0, 100.0, np.inf)
 
 
-@rule("N107", "length-independent", kinds=("activation",), severity="warning", after=("G001", "A103", "A104"))
+@rule("N107", "length-independent", kinds=("activation",), severity="warning", after=("G001", "G004", "A103", "A104"))
 def length_independent(subject: Subject) -> Iterator[Finding]:
     """A number gives the same result alone and among others of the same.
 
@@ -171,7 +171,7 @@ def _unit(alone: Tensor, x: Tensor) -> Tensor:
     return torch.from_numpy(FORMATS["float32"].spacing(larger.numpy()))
 
 
-@rule("N105", "reduction-precision", kinds=("loss",), tier="full", severity="warning")
+@rule("N105", "reduction-precision", kinds=("loss",), tier="full", severity="warning", after=("G001", "G004"))
 def reduction_precision(subject: Subject) -> Iterator[Finding]:
     """The mean over many numbers in a half type is as good as the type allows.
 
@@ -212,7 +212,7 @@ def _peer_is_near(subject: Subject, tensors: Mapping[str, Tensor], right: float,
     return theirs.ok and abs(float(theirs.tensors["value"]) - right) <= allowed
 
 
-@rule("N108", "autocast", tier="full", severity="warning")
+@rule("N108", "autocast", tier="full", severity="warning", after=("G001", "G004"))
 def autocast(subject: Subject) -> Iterator[Finding]:
     """It works under autocast to bfloat16, forward and backward.
 
