@@ -148,8 +148,18 @@ def _of_numbers(
     function: Function, parameters: Mapping[str, Any], arrays: Mapping[str, Floats], wrt: Sequence[str]
 ) -> tuple[Truth, Mapping[str, Truth]]:
     given = {name: np.asarray(value, np.float64) for name, value in parameters.items() if name not in arrays}
+    if function.kind == "activation":
+        shape = arrays[function.prediction.name].shape
+        given = {name: _by_channel(value, shape) for name, value in given.items()}
     answer = _truth(function, {**given, **arrays}, wrt)
     return answer.value, answer.gradients
+
+
+def _by_channel(value: Floats, shape: tuple[int, ...]) -> Floats:
+    """A parameter of an activation with a number for each channel: channels are dimension 1."""
+    if value.ndim == 1 and value.size > 1 and len(shape) > 1 and shape[1] == value.size:
+        return value.reshape(-1, *[1] * (len(shape) - 2))
+    return value
 
 
 def _of_rows(

@@ -196,7 +196,8 @@ def shape_properties(subject: Subject) -> Iterator[Finding]:
         found = _broken(settled, identity)
         if found is not None:
             yield found
-    if function.monotone is not None:
+    # Channels with parameters of their own are several functions.
+    if function.monotone is not None and not any(np.ndim(value) for value in settled.parameters.values()):
         yield from _steps_back(settled, 1.0 if function.monotone == "increasing" else -1.0)
 
 
