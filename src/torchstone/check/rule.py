@@ -43,7 +43,8 @@ _OURS = (
     *("general", "surroundings"),
     *("losses", "losses_shapes", "losses_batches", "losses_options", "losses_identities", "losses_extremes"),
     *("activations", "activations_places", "activations_shapes", "activations_modules"),
-    *("derivatives_values", "derivatives_flow", "derivatives_order", "derivatives_special", "derivatives_graph"),
+    *("derivatives_values", "derivatives_numeric", "derivatives_flow"),
+    *("derivatives_order", "derivatives_special", "derivatives_graph"),
     *("numerics", "numerics_policies", "transforms", "state"),
 )
 

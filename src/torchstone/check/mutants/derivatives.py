@@ -126,6 +126,32 @@ class PullsOnly(nn.Module):
         return (near - far + 20.0).mean()
 
 
+class LeakyFunction(Function):
+    """A leaky ReLU whose backward knows one slope only."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, slope: float) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.where(x > 0, x, slope * x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return torch.where(x > 0, g, 0.01 * g), None
+
+
+@mutant("D102", definition="leaky_relu", also=NO_VMAP)
+class LeakyReLUOfOneSlope(nn.Module):
+    """Right with the slope 0.01, and with no other."""
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        super().__init__()
+        self.negative_slope = negative_slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        return LeakyFunction.apply(x, self.negative_slope)
+
+
 @mutant("D103", also=NO_VMAP)
 class ClipsWhatFlowsIn(SavesItsInput):
     """Its backward clips the upstream gradient at 1."""
