@@ -27,6 +27,7 @@ def main() -> None:
     """Connect, and do what the checker says."""
     import numpy.random  # noqa: F401 (all that is needed is imported once, here)
     import safetensors.torch  # noqa: F401
+    import torch._dynamo  # what a TorchDispatchMode imports when it is first used
     import torch.fx.experimental.symbolic_shapes  # what autograd imports when it is first used
 
     from torchstone.check import actions, describe, target  # noqa: F401
