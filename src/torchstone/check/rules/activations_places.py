@@ -207,7 +207,7 @@ def _steps_back(subject: Subject, way: float) -> Iterator[Finding]:
     flat = tensors[subject.x].reshape(-1).double().numpy()
     y = grids.as_floats(subject.must(tensors).tensors["value"]).ravel()
     # Two neighbours, each a few units off in the terms that they are made of.
-    slack = 4 * FORMATS["float32"].spacing(np.maximum(np.abs(y), np.abs(flat)))
+    slack = 4 * FORMATS["float32"].spacing(np.maximum(np.abs(y), np.minimum(np.abs(flat), 4.0)))
     drop = way * (y[:-1] - y[1:]) - slack[:-1]
     drop = np.where((flat[1:] >= flat[:-1]) & np.isfinite(y[:-1]) & np.isfinite(y[1:]), drop, -1.0)
     at = int(np.argmax(drop))
