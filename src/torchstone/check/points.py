@@ -162,7 +162,8 @@ def _with_labels(subject: Subject, targets: Sequence[Input], fixed: Point) -> It
         return
     taken = next((entry.within for entry in subject.inputs if entry.symbol == targets[0].name), "")
     chosen = [float(each) for each in taken.strip("{}").split(",")] if taken.startswith("{") else None
-    for label in _labels(targets[0]):
+    told = chosen if chosen is not None and targets[0].domain == sp.S.Reals else _labels(targets[0])
+    for label in told:
         if chosen is None or label in chosen:
             yield {**fixed, targets[0].name: label, **{entry.name: _inner(entry) for entry in targets[1:]}}
 
