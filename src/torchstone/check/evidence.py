@@ -64,6 +64,8 @@ def worst(
         return None
     form = FORMATS[str(found.dtype).removeprefix("torch.")]
     off = np.asarray(distance(found.to(torch.float64).numpy(), truth, form))
+    if all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        off = np.where(np.isnan(truth.high), 0.0, off)  # a formula such as t*log(p) says nothing there
     place = np.unravel_index(int(np.argmax(off)), off.shape) if off.shape else ()
     if not off[place] > budget:
         return None

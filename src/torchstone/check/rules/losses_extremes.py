@@ -169,7 +169,7 @@ def _guarded(subject: Subject, found: Mismatch) -> str:
     """Which constant guards the logarithm, where the value is that of a round number."""
     if not 5 < found.got < min(99.0, found.expected):
         return ""
-    constant = _round_number(math.exp(-found.got))
+    constant = _round_number(math.exp(-found.got / _weight(subject, found)))
     if constant is None:
         return ""
     answer = subject.call(found.tensors, wrt=[subject.x])
@@ -177,6 +177,15 @@ def _guarded(subject: Subject, found: Mismatch) -> str:
     if gradient is not None and not bool(gradient.any()):
         return f". Probabilities are clamped {number(constant)} from the end, where the gradient is 0"
     return f". {number(constant)} guards the logarithm"
+
+
+def _weight(subject: Subject, found: Mismatch) -> float:
+    """What the loss multiplies the logarithm by there: an alpha, a weight."""
+    close = 1e-6
+    beside = found.tensors[subject.x].to(torch.float64).clamp(close, 1 - close)
+    truth = subject.expected({**found.tensors, subject.x: beside}).value
+    ratio = float(truth.high.reshape(-1)[0]) / -math.log(close)
+    return ratio if 1e-3 < ratio < 1e3 else 1.0
 
 
 def _round_number(constant: float) -> float | None:

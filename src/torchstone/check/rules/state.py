@@ -163,7 +163,7 @@ def train_eval(subject: Subject) -> Iterator[Finding]:
             )
         for name in facts["grown"]:
             yield Finding(f"self.{name} grows with each call")
-        for name in facts["tensors"]:
+        for name in () if own else facts["tensors"]:
             yield Finding(f"a call leaves a tensor in self.{name}", severity="note")
     if "eval" not in answer.tensors or subject.trait("stochastic") or facts["buffers"] or _random(subject):
         return

@@ -121,7 +121,7 @@ def late_validation(subject: Subject) -> Iterator[Finding]:
         wrong; one at the first batch comes after the data is loaded.
     How: the subject is built with an unknown `reduction`, a `label_smoothing` outside [0, 1], a `dim` that no tensor
         has, and values outside the domains that the definition gives its parameters. An unknown reduction that is
-        accepted is an error. Of the others, what PyTorch's counterpart refuses is a warning, the rest a note.
+        accepted is a warning. So is, of the others, what PyTorch's counterpart refuses; the rest is a note.
     False alarms: parameters that have another meaning than those of the same name in PyTorch. PyTorch itself refuses
         an unknown reduction only when it is called: that is a note, as is an `assert`, which `python -O` drops.
     Instead: `if reduction not in ("none", "mean", "sum"): raise ValueError(f"reduction: ... got {reduction!r}")`
@@ -166,7 +166,7 @@ def _nonsense(subject: Subject) -> Iterator[tuple[str, Any]]:
 
 
 def _accepted(subject: Subject, sample: Mapping[str, Tensor], name: str, value: Any, result: Tensor) -> Finding:
-    severity: Severity = "error" if name == "reduction" else "note"
+    severity: Severity = "warning" if name == "reduction" else "note"
     meaning = ""
     if name == "reduction":
         for known in ("mean", "sum", "none"):
@@ -176,7 +176,7 @@ def _accepted(subject: Subject, sample: Mapping[str, Tensor], name: str, value: 
                 break
     elif name == "dim" or (subject.peer is not None and not subject.ask_peer(sample, build={name: value}).ok):
         severity = "warning"
-    return Finding(f"{name}={value!r} is accepted in silence{meaning}", shown(sample), severity=severity)
+    return Finding(f"{name}={value!r} is accepted in silence{meaning}", severity=severity)
 
 
 @rule("G008", "delegates", severity="note", need="counterpart", after=("G001",))
