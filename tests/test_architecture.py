@@ -25,8 +25,10 @@ MAY_IMPORT = {
     "judge": {"definitions", "oracle", "judge"},
     "derive": {"definitions", "judge", "derive", "report"},
     "prove": {"definitions", "judge", "prove", "report", "_"},
-    "report": {"compare", "derive", "prove", "report"},
-    "cli": {"definitions", "compare", "derive", "prove", "report", "cli"},
+    # What it checks is named or handed over: it imports no implementation, and shows itself on demand.
+    "check": {"definitions", "oracle", "check", "report", "_"},
+    "report": {"compare", "derive", "prove", "check", "report"},
+    "cli": {"definitions", "compare", "derive", "prove", "check", "report", "cli"},
 }
 LOADS_NOTHING_BUT_TORCH = ("losses", "activations", "optimizers", "assignment")
 HEAVY = ("sympy", "flint", "rich", "typer", "matplotlib", "jinja2", "sklearn", "safetensors", "lark", "nbformat")
@@ -81,9 +83,19 @@ def test_implementations_load_nothing_but_torch(part):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_importing_torchstone_loads_nothing_heavy():
+@pytest.mark.parametrize("module", ["torchstone", "torchstone.check.plugin"])
+def test_importing_torchstone_loads_nothing_heavy(module):
     heavy = {"torch", "numpy", *HEAVY}
-    code = f"import sys, torchstone; wrong = set(sys.modules) & {heavy!r}; assert not wrong, wrong"
+    code = f"import sys, {module}; wrong = set(sys.modules) & {heavy!r}; assert not wrong, wrong"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_is_right_stays_out_of_the_process_that_runs_a_subject():
+    code = (
+        "import sys; from torchstone.check import actions, child, describe, target; actions.load(); "
+        "wrong = [name for name in sys.modules if name.startswith(('torchstone.definitions', 'torchstone.oracle'))]; "
+        "assert not wrong, wrong"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -27,18 +27,24 @@ class Selection:
     def reasons(self, kind: str) -> dict[Rule, str]:
         """Every rule for a kind of subject, with the reason why it is passed over, or none.
 
-        A rule that is selected by name runs whatever its tier. One that all others wait for runs always.
+        A rule that is selected by name runs whatever its tier, and so do those that it comes after.
         """
+        known = {each.code: each for each in rules() if kind in each.kinds}
         wanted, unwanted = set(matching(self.select)), set(matching(self.ignore))
+        waiting = [known[code] for code in wanted if code in known]
+        while waiting:
+            before = {code for code in waiting.pop().after if code in known and code not in wanted}
+            wanted |= before
+            waiting += [known[code] for code in before]
 
         def reason(each: Rule) -> str:
             if each.code in unwanted:
                 return "ignored on request"
             if wanted:
-                return "" if each.code in wanted or not each.after else "not selected"
+                return "" if each.code in wanted else "not selected"
             return "" if TIERS.index(each.tier) <= TIERS.index(self.tier) else f"only in the {each.tier} tier"
 
-        return {each: reason(each) for each in rules() if kind in each.kinds}
+        return {each: reason(each) for each in known.values()}
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,7 @@ def _outcome(each: Rule, subject: Subject) -> RuleResult:
             kind = "skipped" if isinstance(error, Skipped) else "not applicable"
             return RuleResult(each.code, each.name, kind, str(error))  # type: ignore[arg-type]
     except Ended as error:
-        findings.append(Finding(f"the subject's process {error}", rule=each.code, name=each.name, severity="error"))
+        findings.append(Finding(f"the subject {error}", rule=each.code, name=each.name, severity="error"))
     except Exception:
         return RuleResult(each.code, each.name, "fault", traceback.format_exc(limit=-6), tuple(findings))
     return RuleResult(each.code, each.name, "failed" if findings else "passed", "", tuple(findings))

@@ -12,6 +12,8 @@ from torchstone.check.rule import find
 if TYPE_CHECKING:
     from torchstone.check.examine import Case
 
+_SMOKE = "G001"  # what everything else waits for
+
 
 class TorchstoneWarning(UserWarning):
     """A finding that makes no subject wrong: a warning of a rule, or an expected failure that did not come."""
@@ -78,7 +80,7 @@ class RuleCase:
 def cases_of(case: "Case") -> Iterator[RuleCase]:
     """One for each rule that runs. Where there is nothing to run, one that says so."""
     if case.subject is None:
-        yield RuleCase(case, "G001")
+        yield RuleCase(case, _SMOKE)
     else:
         reasons = case.selection.reasons(case.subject.kind)
         yield from (RuleCase(case, rule.code) for rule, passed_over in reasons.items() if not passed_over)
@@ -90,6 +92,8 @@ def tell(report: SubjectReport, code: str) -> None:
     import pytest
 
     if report.not_implemented:
+        if code != _SMOKE:
+            pytest.skip(f"blocked: by {_SMOKE}, for it is not implemented")
         raise Violation(f"{report.target} is not implemented: {report.not_implemented}")
     result = next(each for each in report.results if each.code == code)
     if {code, result.name} & set(report.stale):

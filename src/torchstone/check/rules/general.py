@@ -24,7 +24,7 @@ def text(number: Any) -> str:
     return f"{number:.6g}" if isinstance(number, float) else str(number)
 
 
-@rule("G001", "smoke", kinds=("loss", "activation", "optimizer"))
+@rule("G001", "smoke", kinds=("loss", "activation", "optimizer"), after=())
 def smoke(subject: Subject) -> Iterator[Finding]:
     """It can be built, and runs on ordinary inputs.
 

@@ -58,8 +58,8 @@ def junit(report: Report) -> str:
             suites,
             "testsuite",
             name=clean(subject.target),
-            tests=str(len(subject.results)),
-            failures=str(sum(_fails(result) for result in subject.results)),
+            tests=str(len(subject.results) + bool(subject.not_implemented)),
+            failures=str(sum(map(_failures, subject.results)) + bool(subject.not_implemented)),
             errors=str(len(subject.faults)),
             skipped=str(len([result for result in subject.not_run if result.outcome != "fault"])),
             time=f"{sum(result.seconds for result in subject.results):.3f}",
@@ -73,8 +73,8 @@ def junit(report: Report) -> str:
     return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _fails(result: RuleResult) -> bool:
-    return result.outcome == "failed" and any(finding.severity == "error" for finding in result.findings)
+def _failures(result: RuleResult) -> int:
+    return sum(finding.severity == "error" for finding in result.findings) if result.outcome == "failed" else 0
 
 
 def _case(suite: ElementTree.Element, subject: SubjectReport, result: RuleResult) -> None:
@@ -106,7 +106,7 @@ def _told(finding: Finding) -> str:
 
 def sarif(report: Report) -> str:
     """SARIF 2.1.0, which code reviews show beside the code."""
-    found = [(subject, finding) for subject in report.subjects for finding in subject.findings]
+    found = [(subject, finding) for subject in report.subjects for finding in (*_stub(subject), *subject.findings)]
     names = {finding.rule: finding.name for _, finding in found}
     content = {
         "$schema": _SARIF,
@@ -125,6 +125,12 @@ def sarif(report: Report) -> str:
         ],
     }
     return encoder.dumps(as_data(content), indent=2) + "\n"
+
+
+def _stub(subject: SubjectReport) -> list[Finding]:
+    """What is not implemented does not run."""
+    message = f"not implemented: {subject.not_implemented}"
+    return [Finding(message, severity="error", rule="G001", name="smoke")] if subject.not_implemented else []
 
 
 def _described(code: str, name: str) -> dict[str, Any]:

@@ -41,7 +41,9 @@ def _lines(report: Report, width: int = WIDTH) -> Iterator[Text]:
         yield from folded(said(headline(report), "bold green" if report.ok and report.subjects else "bold red"), width)
         for subject in report.subjects:
             sign = VERDICTS[subject.verdict]
-            line = Text.assemble((f"{sign.sign} ", sign.style), (subject.target, "bold"), f"  {summary(subject)}")
+            line = Text.assemble(
+                (f"{sign.sign} ", sign.style), said(subject.target, "bold"), "  ", said(summary(subject))
+            )
             yield from folded(line, width, 2, 6)
         yield Text()
     for subject in report.subjects:

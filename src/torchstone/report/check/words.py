@@ -62,7 +62,7 @@ def summary(subject: SubjectReport) -> str:
     found = [
         counted(number, word) for word in SEVERITIES if (number := sum(f.severity == word for f in subject.findings))
     ]
-    ran = [f"{subject.counts.get('passed', 0)} rules passed"]
+    ran = [f"{counted(subject.counts.get('passed', 0), 'rule')} passed"]
     ran += [f"{subject.counts[outcome]} {outcome}" for outcome in OUTCOMES if subject.counts.get(outcome)]
     return f"{', '.join(found) or 'nothing found'} · {', '.join(ran)}"
 
