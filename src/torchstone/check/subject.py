@@ -117,7 +117,10 @@ class Subject:
         names = self.peer.names
         given = {names.get(name, name): tensor for name, tensor in tensors.items()}
         asked = {**options, "wrt": [names.get(name, name) for name in options.get("wrt", ())]}
-        answer = _alive(self.peer.home.ask(Probe(action, asked, given)))
+        answer = self.peer.home.ask(Probe(action, asked, given))
+        if answer.failure == "ended":
+            raise NotApplicable(f"the counterpart {answer.error}")
+        _alive(answer)
         back = {f"grad.{theirs}": f"grad.{ours}" for ours, theirs in names.items()}
         return Answer(
             answer.facts,

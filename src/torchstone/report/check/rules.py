@@ -2,14 +2,17 @@
 
 import inspect
 import json as encoder
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from markupsafe import Markup, escape
 from rich.console import Console
 from rich.text import Text
 
 from torchstone.check.rule import SECTIONS, Rule
 from torchstone.report.check.words import SEVERITIES
 from torchstone.report.lines import WIDTH, captured, folded, said, show
+from torchstone.report.verdicts import clean
 
 _CODE, _NAME, _TIER, _SEVERITY, _NEED = 6, 30, 6, 9, 13  # columns of the list
 _WRONG, _RIGHT = "An example that it finds", "And one that passes"
@@ -82,11 +85,17 @@ def html(rule: Rule) -> str:
 
     wrong, right = examples(rule)
     shown = [(title, source) for title, source in ((_WRONG, wrong), (_RIGHT, right)) if source]
-    sections = [(title, rule.sections[title]) for title in SECTIONS]
+    sections = [(title, _with_code(rule.sections[title])) for title in SECTIONS]
     template = environment().get_template("check_rule.html")
     return template.render(
         rule=rule, demand=_demand(rule), sections=sections, examples=shown, tone=SEVERITIES[rule.severity].tone
     )
+
+
+def _with_code(text: str) -> Markup:
+    """What stands between backticks, as code."""
+    shown = str(escape(clean(text[:1].upper() + text[1:])))
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", shown))
 
 
 PAGES: Mapping[str, Callable[[Rule], str]] = {
