@@ -166,7 +166,7 @@ def _factor(case: _Case) -> Iterator[Guess]:
     for number, meaning in _FACTORS.items():
         if math.isclose(ratio, number, rel_tol=max(case.close, 1e-6)):
             yield case.right * ratio, f"{what} is {meaning}"
-    if ratio != 0:
+    if ratio != 0 and usable.sum() > 1:  # of one number alone, every other one is a multiple
         yield case.right * ratio, f"{what} is {ratio:.6g} times what it should be"
 
 
