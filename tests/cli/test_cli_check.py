@@ -105,6 +105,13 @@ def test_wrong_usage(run, arguments, error):
     assert err.count("\n") == 1
 
 
+def test_a_fault_of_a_rule_has_a_status_of_its_own(run, monkeypatch):
+    monkeypatch.setattr("torchstone.check.session.check_target", lambda target, **settings: everything())
+    status, out, _ = run("check", "subjects.py")
+    assert status == 3
+    assert "✗ error G001 smoke" in out
+
+
 def test_nothing_to_check(run):
     Path("nothing.py").write_text("def main(): pass\nclass Adam:\n    def step(self): pass\n")
     status, _, err = run("check", "nothing.py")

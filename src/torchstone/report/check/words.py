@@ -69,6 +69,8 @@ def summary(subject: SubjectReport) -> str:
 
 def knowledge(subject: SubjectReport) -> str:
     """What the subject was held against."""
+    if subject.not_implemented:
+        return "a stub"
     told = _KNOWLEDGE[subject.knowledge].format(kind=subject.kind, like=subject.like, definition=subject.definition)
     return told + (f" and against {subject.like}" if subject.like and subject.knowledge == "definition" else "")
 
