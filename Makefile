@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: compare test lint docs clean
+.PHONY: compare test lint docs benchmark clean
 
 compare: $(VENV)/run.stamp
 	$(BIN)/torchstone compare --html report.html
@@ -18,6 +18,10 @@ lint: $(VENV)/dev.stamp
 
 docs: $(VENV)/dev.stamp
 	$(BIN)/python docs/build.py
+
+benchmark: $(VENV)/dev.stamp
+	$(BIN)/python -m pip install --quiet torch-judge==0.1.1
+	$(BIN)/python benchmarks/detection.py --write docs/detection.md
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
