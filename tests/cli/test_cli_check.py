@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from torchstone.check import session
 from torchstone.check.result import Finding, Report, RuleResult, SubjectReport
 from torchstone.cli import main
 from torchstone.report.check import data, page, terminal
@@ -106,7 +107,7 @@ def test_wrong_usage(run, arguments, error):
 
 
 def test_a_fault_of_a_rule_has_a_status_of_its_own(run, monkeypatch):
-    monkeypatch.setattr("torchstone.check.session.check_target", lambda target, **settings: everything())
+    monkeypatch.setattr(session, "check_target", lambda target, **settings: everything())
     status, out, _ = run("check", "subjects.py")
     assert status == 3
     assert "✗ error G001 smoke" in out
