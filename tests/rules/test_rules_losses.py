@@ -233,6 +233,60 @@ def test_samples_that_belong_together_are_no_finding(code, loss, inputs):
     assert not findings(loss, code, kind="loss", inputs=inputs)
 
 
+def masked_rows(prediction, target, mask):
+    return ((prediction - target).square().mean(1) * mask).sum() / mask.sum()
+
+
+def focal(logits, target, weight=None):
+    each = F.cross_entropy(logits, target, reduction="none")
+    cost = (1 - torch.exp(-each)).square() * each
+    return cost.mean() if weight is None else (cost * weight[target]).sum() / weight[target].sum()
+
+
+def focal_with_weights(logits, target):
+    return focal(logits, target, torch.tensor([0.5, 1.0, 2.0], dtype=logits.dtype))
+
+
+def balanced(logits, target):
+    """Each class weighs the same, however many there are."""
+    weight = 1 / F.one_hot(target, logits.shape[1]).sum(0).clamp(min=1)
+    return focal(logits, target, weight.to(logits.dtype))
+
+
+@pytest.mark.parametrize(
+    ("loss", "inputs"),
+    [
+        (masked_rows, "prediction float[N,d]; target float[N,d]; mask float[N] in {0,1}"),
+        *[(loss, "logits float[N,C]; target int64[N] in [0,C)") for loss in (focal, focal_with_weights, balanced)],
+    ],
+)
+def test_a_mean_over_what_counts_is_no_finding(loss, inputs):
+    assert not findings(loss, "L105", definition="none", kind="loss", inputs=inputs)
+
+
+def focal_of_the_mean(logits, target):
+    mean = F.cross_entropy(logits, target)
+    return (1 - torch.exp(-mean)) ** 2 * mean
+
+
+def centred(prediction, target):
+    residual = prediction - target
+    return (residual - residual.mean(0)).square()
+
+
+@pytest.mark.parametrize(
+    ("loss", "inputs", "severity", "said"),
+    [
+        (focal_of_the_mean, "logits float[N,C]; target int64[N] in [0,C)", "warning", "not from each sample"),
+        (centred, PAIRS, "error", "in a batch of 4, and 0 alone"),
+    ],
+)
+def test_without_a_definition_company_counts_where_each_prediction_has_a_target(loss, inputs, severity, said):
+    (found,) = findings(loss, "L105", definition="none", kind="loss", inputs=inputs)
+    assert found.severity == severity
+    assert said in found.message
+
+
 def indexed(logits, target):
     return -torch.log_softmax(logits, 1)[torch.arange(len(logits)), target].mean()
 

@@ -174,6 +174,25 @@ def cross_entropy_by_indexing(logits: Tensor, target: Tensor) -> Tensor:
     return -torch.log_softmax(logits, dim=1)[torch.arange(len(logits)), target].mean()
 
 
+@mutant(
+    "L105", also=("L104", "N105"), kind="loss", inputs="logits float[N,C]; target int64[N] in [0,C)", definition="none"
+)
+def focal_of_the_batch(logits: Tensor, target: Tensor, gamma: float = 2.0) -> Tensor:
+    """The focal factor is that of the mean cross-entropy."""
+    rows_of_classes(logits, target)
+    mean = F.cross_entropy(logits, target)
+    result: Tensor = (1 - torch.exp(-mean)) ** gamma * mean
+    return result
+
+
+@mutant("L105", also=("L106",), kind="loss", inputs="prediction float[N,d]; target float[N,d]")
+def residuals_from_their_mean(prediction: Tensor, target: Tensor) -> Tensor:
+    """Unreduced, and yet the company counts."""
+    same(prediction, target)
+    residual = prediction - target
+    return (residual - residual.mean(dim=0)).square()
+
+
 @mutant("L106", also=("L105",), inputs="prediction float[N]; target float[N]", kind="loss")
 class SortedApart(nn.Module):
     """The targets are sorted, and the predictions are not; unreduced."""

@@ -93,12 +93,20 @@ def mean_squared_error_target_first(y_true: Tensor, y_pred: Tensor) -> Tensor:
     return (residual * residual.conj()).mean()
 
 
-@clean("L105", "L107", kind="loss", inputs="prediction float[N,d] in [0,1]; target float[N,d] in {0,1}")
+@clean("L107", kind="loss", inputs="prediction float[N,d] in [0,1]; target float[N,d] in {0,1}")
 def soft_dice(prediction: Tensor, target: Tensor) -> Tensor:
     """Overlap over a whole batch: its samples belong together."""
     same(prediction, target)
     overlap = (prediction * target).sum()
     return 1 - (2 * overlap + 1) / (prediction.sum() + target.sum() + 1)
+
+
+@clean("L107", kind="loss", inputs="prediction float[N,d]; target float[N,d]; mask float[N,d] in {0,1}")
+def mean_over_a_mask(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Divided by what counts in the whole batch."""
+    same(prediction, target)
+    same(prediction, mask)
+    return ((prediction - target).square() * mask).sum() / mask.sum()
 
 
 @clean("G001", kind="loss", inputs="first float[N,d]; second float[N,d]")

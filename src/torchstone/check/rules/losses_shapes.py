@@ -1,6 +1,7 @@
 """Rules on losses: the shapes of what they take."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -82,15 +83,23 @@ def batch_shapes(subject: Subject) -> Iterator[Finding]:
     (N, C, d) logits as if they were (N, C), and gives a number all the same.
     How: the batch against its samples alone; the same object called with one batch size, then with another; for a loss
     over classes, logits of shape (N, C, d) against the same numbers as (N d, C); for others, one to three dimensions.
-    False alarms: losses whose samples belong together (contrastive, dice): the trait `couples_batch`, declared or
-    probed, switches the comparison with single samples off. Shapes that the loss was not made for are a warning; an
-    exception is always right.
-    Instead: check the number of dimensions and raise; take sizes from the inputs of the call.
+    False alarms: losses whose samples belong together (contrastive, dice, the mean over a mask). Without a definition,
+    nobody knows that they do not: then a batch that is not the mean or the sum of its samples is no finding. It is an
+    error where the loss is unreduced and each prediction has its own target, and a warning where the target is the
+    class of its row: a focal factor of the batch's mean cross-entropy is no focal loss. Declare the trait
+    `couples_batch` where it is meant. Shapes that the loss was not made for are a warning; an exception is always
+    right.
+    Instead: compute each sample's loss first, and reduce last; check the number of dimensions and raise; take sizes
+    from the inputs of the call.
     """
     yield from _remembering(subject)
-    if not subject.trait("couples_batch"):
+    if subject.declared.get("couples_batch"):
+        raise NotApplicable("its samples belong together: declared")
+    if subject.definition is not None:
         yield from _one_by_one(subject)
-        yield from _more_dimensions(subject)
+    else:
+        yield from _coupled(subject)
+    yield from _more_dimensions(subject)
 
 
 def _remembering(subject: Subject) -> Iterator[Finding]:
@@ -116,6 +125,59 @@ def _remembering(subject: Subject) -> Iterator[Finding]:
         )
 
 
+def _coupled(subject: Subject) -> Iterator[Finding]:
+    """Without a definition: a loss whose samples depend on each other, where that is most likely no purpose."""
+    target, prediction = subject.target, subject.entry(subject.x)
+    is_paired = target is not None and target.is_floating and target.dims == prediction.dims
+    by_class = target is not None and target.within.startswith("[0,") and target.within[3:-1] in prediction.dims
+    unreduced = (
+        finest(subject) == "none"
+        and subject.must(subject.sample(), build=reducing(subject, "none")).tensors["value"].dim() > 0
+    )
+    if unreduced and (is_paired or not subject.trait("couples_batch")):
+        yield from _one_by_one(subject)
+    elif by_class:
+        yield from _of_one_class(subject)
+    elif subject.trait("couples_batch"):
+        raise NotApplicable("the loss of a sample depends on the others")
+
+
+def _of_one_class(subject: Subject) -> Iterator[Finding]:
+    """Of samples of one class, which have one weight, the loss is the mean of theirs, or the sum."""
+    sample, target = subject.sample(), subject.target
+    names = batched(subject, sample)
+    assert target is not None
+    if len(names) < len(subject.inputs) or sample[target.name].dim() != 1:
+        raise NotApplicable("the loss of a sample depends on the others")
+    sample = {**sample, target.name: torch.ones_like(sample[target.name])}
+    whole, singles = _apart(subject, sample, names, {})
+    if whole is None or whole.numel() != 1 or any(each.numel() != 1 for each in singles):
+        return
+    alone = torch.stack([each.reshape(()) for each in singles])
+    if not bool(alone.isfinite().all()) or not bool(alone.any()):
+        raise NotApplicable("a sample has no loss of its own")
+    whole = whole.reshape(())
+    if any(is_close(whole, each) for each in (alone.mean(), alone.sum())):
+        return
+    yield Finding(
+        f"the loss of {len(singles)} samples of one class is {listed(whole)}, the mean of their losses alone is "
+        f"{listed(alone.mean())}: it is computed from the batch, not from each sample",
+        {name: plain(tensor) for name, tensor in sample.items()},
+        plain(alone.mean()),
+        plain(whole),
+        severity="warning",
+    )
+
+
+def _apart(
+    subject: Subject, sample: Mapping[str, Tensor], names: tuple[str, ...], build: Mapping[str, Any]
+) -> tuple[Tensor | None, list[Tensor]]:
+    """The result for a batch, and those for its samples alone; nothing where it refuses one of these."""
+    whole = subject.must(sample, build=build).tensors["value"]
+    rows = [subject.call(taken(sample, names, slice(n, n + 1)), build=build) for n in range(len(sample[subject.x]))]
+    return (whole, [row.tensors["value"] for row in rows]) if all(row.ok for row in rows) else (None, [])
+
+
 def _one_by_one(subject: Subject) -> Iterator[Finding]:
     reduction = finest(subject)
     sample = subject.sample()
@@ -123,11 +185,9 @@ def _one_by_one(subject: Subject) -> Iterator[Finding]:
     if reduction == "other" or subject.x not in names:
         return
     build = reducing(subject, reduction)
-    whole = subject.must(sample, build=build).tensors["value"]
-    rows = [subject.call(taken(sample, names, slice(n, n + 1)), build=build) for n in range(len(sample[subject.x]))]
-    if not all(row.ok for row in rows):
+    whole, singles = _apart(subject, sample, names, build)
+    if whole is None:
         return
-    singles = [row.tensors["value"] for row in rows]
     if reduction == "none":
         if any(each.dim() == 0 for each in singles) or whole.dim() == 0:
             return
@@ -138,12 +198,13 @@ def _one_by_one(subject: Subject) -> Iterator[Finding]:
         whole = whole.reshape(())
     if not is_close(whole, together):
         of = {"none": "", "sum": "the sum of "}.get(reduction, "the mean of ")
-        yield Finding(
-            f"the loss of a batch of {len(singles)} is {listed(whole)}, {of}its samples' alone {listed(together)}",
-            {name: plain(tensor) for name, tensor in sample.items()},
-            plain(together),
-            plain(whole),
-        )
+        said = f"the loss of a batch of {len(singles)} is {listed(whole)}, {of}its samples' alone {listed(together)}"
+        if reduction == "none" and whole.shape == together.shape:
+            place = int((whole - together).abs().nan_to_num(nan=torch.inf).argmax())
+            one, other = (number(float(each.reshape(-1)[place])) for each in (whole, together))
+            row = place // (whole.numel() // len(whole))
+            said = f"the loss of sample {row} is {one} in a batch of {len(singles)}, and {other} alone"
+        yield Finding(said, {name: plain(tensor) for name, tensor in sample.items()}, plain(together), plain(whole))
 
 
 def _more_dimensions(subject: Subject) -> Iterator[Finding]:
