@@ -78,6 +78,8 @@ class _Search:
             for index in indices[:3]:
                 if index < sizes[0]:
                     yield self._taken(axis, [index])
+            if sizes[0] > 2:  # what is wrong only in company
+                yield self._taken(axis, [0, 1])
             return
         yield from self._two_classes(axis, sizes[0])
 

@@ -68,21 +68,26 @@ def by_name(name: str) -> Function:
 
 def _of_like(like: Like) -> Iterator[Claim]:
     """The definitions whose counterpart is this one, with these arguments."""
-    told = seen(like.description, like.told)
-    ranked: list[tuple[int, Function]] = []
-    for entry in definitions.every():
-        if isinstance(entry, Function) and entry.counterpart:
-            dotted, _, arguments = read_dotted(entry.counterpart)
-            free = {each.argument or each.name for each in entry.parameters} | {"dim"}
-            fixed = {name: value for name, value in arguments.items() if name not in free}
-            if dotted == like.dotted and all(told.get(name) == value for name, value in fixed.items()):
-                ranked.append((len(fixed), entry))
-    found = [entry for count, entry in ranked if count == max(ranked, key=lambda pair: pair[0])[0]]
+    _, found = _of_counterpart(like.dotted, seen(like.description, like.told))
     if not found and like.is_trusted:
         meant = names.definition_of(like.description.name, len(tensors_of(like.description, None)))
         found = [meant] if meant is not None else []
     for entry in found:
         yield Claim(entry, f"held against {entry.name}, for it is like {like.text}")
+
+
+def _of_counterpart(dotted: str, told: Mapping[str, Any]) -> tuple[int, list[Function]]:
+    """The definitions of one of PyTorch's own under these arguments, and how many of these choose among them."""
+    ranked: list[tuple[int, Function]] = []
+    for entry in definitions.every():
+        if isinstance(entry, Function) and entry.counterpart:
+            name, _, arguments = read_dotted(entry.counterpart)
+            free = {each.argument or each.name for each in entry.parameters} | {"dim"}
+            fixed = {name: value for name, value in arguments.items() if name not in free}
+            if name == dotted and all(told.get(name) == value for name, value in fixed.items()):
+                ranked.append((len(fixed), entry))
+    most = max((count for count, _ in ranked), default=0)
+    return most, [entry for count, entry in ranked if count == most]
 
 
 def _of_name(description: Description, kwargs: Mapping[str, Any]) -> Iterator[Claim]:
@@ -110,6 +115,11 @@ def _first_sentence(doc: str) -> str:
 
 def _meanings(found: Function, description: Description, kwargs: Mapping[str, Any]) -> list[Function]:
     """The definition, and others that go by the same name; those first that the subject's other names speak for."""
+    if found.counterpart:  # a switch such as log_target=True says which one is meant
+        dotted, _, _ = read_dotted(found.counterpart)
+        switches, switched = _of_counterpart(dotted, seen(description, kwargs))
+        if switches:
+            return switched
     first = next(iter(description.call), "").lower()
     others = [by_name(name) for name in names.ALSO.get(found.name, ())]
     meanings = {

@@ -6,9 +6,10 @@ from typing import Any
 
 import sympy as sp
 
-from torchstone.check.recognise.inputs import tensors_of
+from torchstone.check.recognise.inputs import guess, tensors_of
 from torchstone.check.recognise.values import seen, values
 from torchstone.check.spec import Description, Kind
+from torchstone.check.words import means_target
 from torchstone.definitions import Function, Input, Kink
 from torchstone.definitions.formula import read_formula
 
@@ -28,8 +29,10 @@ def definition_of(text: str, description: Description, kind: Kind | None, kwargs
     prediction = _input(symbols, called[:1], _PREDICTIONS, text)
     inputs = [Input(symbols.pop(prediction), "prediction")]
     if kind == "loss":
-        target = _input(symbols, called[1:2], (*_TARGETS, *_PREDICTIONS), text)
+        target = _input(symbols, tuple(filter(means_target, called)) or called[1:2], (*_TARGETS, *_PREDICTIONS), text)
         inputs.append(Input(symbols.pop(target), "target"))
+        more = [name for name in called if name in symbols and guess(name, kind).role == "prediction"]
+        inputs += [Input(symbols.pop(name), "prediction") for name in more]
     names = tuple(symbols)
     inputs += [Input(symbols[name], "parameter", default=sp.S.One) for name in names]
     made = Function(

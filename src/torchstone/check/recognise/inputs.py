@@ -47,6 +47,10 @@ def wanted(definition: Function) -> tuple[Input, ...]:
     return tuple(entry for entry in definition.inputs if entry.role != "parameter" or entry.default is None)
 
 
+# In which numbers may come, the freest first.
+SHAPES: tuple[tuple[Dim, ...], ...] = (("...",), ("N",), ("N", 1), ("N", "C"), ("N", "C", 4, 4))
+
+
 def of_definition(description: Description, definition: Function, dim: int, classes: int | None) -> tuple[Entry, ...]:
     """The inputs that a definition has, by the subject's names and in the subject's order."""
     needed = wanted(definition)
@@ -104,7 +108,8 @@ def _entry(name: str, entry: Input, definition: Function, dim: int, classes: int
         return Entry(name, "int64", row, "places", role, entry.name)
     if entry.is_vector or "simplex" in within:
         return Entry(name, "float", row, within, role, entry.name)
-    return Entry(name, "float", ("N",) if definition.is_vector else ("...",), within, role, entry.name)
+    numbers: tuple[Dim, ...] = ("N", classes) if classes else ("...",)  # one parameter for each channel
+    return Entry(name, "float", ("N",) if definition.is_vector else numbers, within, role, entry.name)
 
 
 def _row(definition: Function, dim: int, classes: int | None) -> tuple[Dim, ...]:

@@ -20,6 +20,7 @@ _NEUTRAL = frozenset(
         *("function", "functions", "fn", "impl", "implementation", "implemented", "op", "ops", "forward", "fwd"),
         *("backward", "bwd", "grad", "gradient", "act", "activation", "activations", "nonlinearity", "wrapper"),
         *("test", "tests", "testing", "example", "demo", "sample", "student", "homework", "hw", "task", "exercise"),
+        *("make", "get", "build", "create", "factory", "use"),
         *("solution", "answer", "vectorized", "vectorised", "jit", "scripted", "inplace", "in", "place", "method"),
     )
 )

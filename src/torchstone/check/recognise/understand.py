@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from torchstone.check.entries import Entry
 from torchstone.check.home import Home
 from torchstone.check.like import Like, like
 from torchstone.check.points import readings
@@ -86,18 +87,37 @@ class _Maker:
         parameters = {**own.parameters, **told}
         dim = self._dim(definition, kwargs)
         long = [len(value) for value in parameters.values() if isinstance(value, list)]
-        classes = long[0] if long and definition.is_vector else None
+        classes = long[0] if long else None
         entries = (
             inputs.read(self.request.inputs, self.description, definition)
             if self.request.inputs
             else inputs.of_definition(self.description, definition, dim, classes)
         )
+        entries = self._running(entries, kwargs, definition, parameters, dim)
         versions = [entries]
         if not self.request.inputs and (hard := inputs.hard_labels(entries)):
             versions.append(hard)
         for each in versions:
             made = self._made(definition.kind, each, kwargs, (*facts, *own.facts), definition, parameters, dim)  # type: ignore[arg-type]
             yield _Candidate(made, claim)
+
+    def _running(
+        self,
+        entries: tuple[Entry, ...],
+        kwargs: Mapping[str, Any],
+        definition: Function,
+        parameters: Mapping[str, Any],
+        dim: int,
+    ) -> tuple[Entry, ...]:
+        """The inputs in a shape that the subject takes: numbers may come in any, and some take one alone."""
+        if self.request.inputs or any(entry.dims != ("...",) for entry in entries):
+            return entries
+        for dims in inputs.SHAPES:
+            shaped = tuple(replace(entry, dims=dims) for entry in entries)
+            made = self._made(definition.kind, shaped, kwargs, (), definition, parameters, dim)  # type: ignore[arg-type]
+            if _ordinary(made) is not None:
+                return shaped
+        return entries
 
     def _sequence(self, claim: Claim) -> _Candidate:
         """The subject held against PyTorch's own, which is called as the definition has it."""
@@ -206,7 +226,8 @@ class _Maker:
             entries = inputs.of_definition(other.description, definition, subject.dim, None)
         else:
             entries = _alike(subject, called)
-        kwargs = {**_configured(subject, other), **other.told}
+        own = _configured(subject, other)
+        kwargs = {**own, **other.told} if self.request.like else {**other.told, **own}
         spec = Spec(other.text, subject.spec.kind, entries, kwargs, subject.spec.evaluation)
         shown = ", ".join(f"{name}={value!r}" for name, value in kwargs.items())
         text = f"{other.dotted}({shown})" if kwargs and other.description.form == "class" else other.text

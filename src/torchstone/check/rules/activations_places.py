@@ -254,6 +254,15 @@ def _broken(subject: Subject, identity: Any) -> Finding | None:
     return None
 
 
+def _holds_at_all(
+    subject: Subject, first: Mapping[str, Tensor], second: Mapping[str, Tensor], right: Any, s: float
+) -> bool:
+    """Whether the definition keeps its identity under the subject's parameters: a switch may break it."""
+    before, after = subject.expected(first).value.high, subject.expected(second).value.high
+    said = np.broadcast_to(right(before, grids.as_floats(first[subject.x]), s), after.shape)
+    return bool(np.allclose(said, after, rtol=1e-6, atol=1e-9, equal_nan=True))
+
+
 def _held(subject: Subject, name: str, points: Floats, moved: Floats, right: Any, s: float) -> Finding | None:
     first = grids.inputs(subject, points, torch.float32)
     second = grids.inputs(subject, moved, torch.float32)
@@ -265,7 +274,7 @@ def _held(subject: Subject, name: str, points: Floats, moved: Floats, right: Any
     size = np.maximum.reduce([np.abs(expected), np.abs(x), np.abs(before), np.abs(there) / 64])
     wrong = ~(np.abs(after - expected) <= 64 * FORMATS["float32"].spacing(size))
     wrong &= np.isfinite(expected)
-    if not wrong.any():
+    if not wrong.any() or not _holds_at_all(subject, first, second, right, s):
         return None
     place = tuple(int(each) for each in np.argwhere(wrong)[0])
     numbers = [shown(float(each[place])) for each in (there, after, expected, before, x)]
