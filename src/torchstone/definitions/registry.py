@@ -33,7 +33,7 @@ def get(name: str) -> Definition:
     if found is None:
         near = difflib.get_close_matches(_plain(name), _BY_NAME, n=3, cutoff=0.5)
         hint = (
-            f"did you mean {' or '.join(_BY_NAME[entry].name for entry in near)}?"
+            f"did you mean {' or '.join(dict.fromkeys(_BY_NAME[entry].name for entry in near))}?"
             if near
             else "see definitions.names()"
         )
