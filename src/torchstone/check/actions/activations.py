@@ -66,14 +66,17 @@ def _planned(
     cls = type(owner)
     static = inspect.getattr_static(cls, "backward")
     function = static.__func__ if isinstance(static, (staticmethod, classmethod)) else static
+    own_way = not inspect.isfunction(function)  # a descriptor of its author's: what it gives is bound already
+    function = getattr(owner, "backward") if own_way else function  # noqa: B009
     entries = [
         entry
         for entry in inspect.signature(function).parameters.values()
         if entry.kind in (entry.POSITIONAL_ONLY, entry.POSITIONAL_OR_KEYWORD)
     ]
-    bound = bool(entries) and entries[0].name in _OWNERS and not isinstance(static, staticmethod)
+    takes_self = bool(entries) and entries[0].name in _OWNERS and not isinstance(static, staticmethod)
+    bound = own_way or takes_self
     names = [entry.name for entry in entries if entry.default is entry.empty or _GRADIENT.match(entry.name)]
-    names = names[1:] if bound else names
+    names = names[1:] if takes_self else names
     known: dict[str, Tensor] = {}
     left = list(inputs)
     for name in names:
