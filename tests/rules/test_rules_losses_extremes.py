@@ -52,6 +52,102 @@ def test_options_are_followed(settings):
     assert "changes nothing" in findings(Unweighted, "L111", **settings)[0].message
 
 
+WEIGHT = [1.0, 2.0, 0.5]
+AS_PYTORCH = "torch.nn.CrossEntropyLoss(weight=[1.0, 2.0, 0.5])"
+
+
+class OverRows(nn.Module):
+    """The weighted mean divides by the number of rows. The weight is an attribute, or a buffer."""
+
+    def __init__(self, weight: Tensor | None = None, buffered: bool = False) -> None:
+        super().__init__()
+        if buffered:
+            self.register_buffer("weight", weight)
+        else:
+            self.weight = weight
+
+    def costs(self, logits, target):
+        weight = logits.new_ones(3) if self.weight is None else self.weight.to(logits.dtype)
+        return F.cross_entropy(logits, target, reduction="none") * weight[target], weight[target]
+
+    def forward(self, logits, target):
+        return self.costs(logits, target)[0].mean()
+
+
+class OverWeights(OverRows):
+    def forward(self, logits, target):
+        costs, weights = self.costs(logits, target)
+        return costs.sum() / weights.sum()
+
+
+class Fixed(OverWeights):
+    def __init__(self) -> None:
+        super().__init__(torch.tensor(WEIGHT), buffered=True)
+
+
+def weighted(logits, target, weight):
+    return F.cross_entropy(logits, target, weight)
+
+
+def weighted_over_rows(logits, target, weight):
+    return (F.cross_entropy(logits, target, reduction="none") * weight[target]).mean()
+
+
+GIVEN = {"inputs": ROWS + "; weight float[C] in (0,inf)", "definition": "cross_entropy"}
+TOLD = [
+    {"kwargs": {"weight": WEIGHT}, "like": AS_PYTORCH},
+    {"kwargs": {"weight": WEIGHT, "buffered": True}, "definition": "cross_entropy"},
+    {"like": AS_PYTORCH},
+]
+
+
+@pytest.mark.parametrize(
+    ("loss", "settings"),
+    [
+        *[(OverRows, settings) for settings in TOLD],
+        (OverRows(torch.tensor(WEIGHT)), {"like": AS_PYTORCH}),
+        (weighted_over_rows, GIVEN),
+    ],
+)
+def test_a_weighted_mean_over_the_rows_is_found_with_its_cause(loss, settings):
+    (found,) = findings(loss, "L101", **settings)
+    assert found.cause == "the mean is over the rows, not over the summed weights of their classes"
+
+
+@pytest.mark.parametrize(
+    ("loss", "settings"),
+    [
+        *[(OverWeights, settings) for settings in TOLD],
+        (OverWeights(torch.tensor(WEIGHT)), {"like": AS_PYTORCH}),
+        (Fixed, {"definition": "cross_entropy"}),
+        (weighted, GIVEN),
+        (nn.CrossEntropyLoss(torch.tensor([*WEIGHT, 3.0, 0.25])), {}),
+        (nn.NLLLoss(torch.tensor(WEIGHT)), {}),
+        (nn.BCEWithLogitsLoss(pos_weight=torch.tensor(WEIGHT)), {}),
+        (nn.BCEWithLogitsLoss(pos_weight=torch.tensor([*WEIGHT, 3.0, 0.25])), {}),
+    ],
+)
+def test_weights_are_no_finding(loss, settings):
+    report = check(loss, select=["L"], **settings)
+    assert not report.faults, report.faults
+    assert not [found.message for found in report.findings if found.severity != "note"]
+
+
+class OverflowingWithWeights(OverRows):
+    def costs(self, logits, target):
+        picked = torch.softmax(logits, 1).gather(1, target.unsqueeze(1)).squeeze(1)
+        return -picked.log() * self.weight[target], self.weight[target]
+
+    def forward(self, logits, target):
+        costs, weights = self.costs(logits, target)
+        return costs.sum() / weights.sum()
+
+
+def test_an_overflow_is_found_for_as_many_classes_as_there_are_weights():
+    loss = OverflowingWithWeights(torch.tensor([*WEIGHT, 3.0, 0.25]))
+    assert findings(loss, "L113", definition="cross_entropy")
+
+
 def test_a_gradient_of_an_ignored_row_is_found():
     found = findings(LeakingIgnored, "L111", kind="loss", inputs=ROWS)
     assert any("the gradient of a row ignored" in each.message for each in found)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from torchstone import definitions
 from torchstone.check.evidence import Mismatch
+from torchstone.check.expected import count
 from torchstone.check.rule import NotApplicable
 from torchstone.check.subject import Ended, Fault, Subject
 from torchstone.definitions import Function
@@ -194,6 +195,20 @@ def _counts(case: _Case) -> dict[float, str]:
     return found
 
 
+def _other_mean(case: _Case) -> Iterator[Guess]:
+    """A mean over what does not count."""
+    definition, how = case.subject.definition, _reduction(case).get("reduction") or case.subject.trait("reduction")
+    if case.subject.kind != "loss" or definition is None or how != "mean":
+        return
+    total, shape = case.expected(reduction="sum"), case.tensors[case.subject.x].shape
+    axis = case.subject.dim if len(shape) > 1 else -1
+    rows = math.prod(shape) // (shape[axis] if definition.is_vector else 1)
+    if definition.mean_denominator != 1:
+        yield total / rows, "the mean is over the rows, not over the summed weights of their classes"
+    if case.subject.ignore_index is not None:
+        yield total / rows, "the mean is over all rows, not over those that count"
+
+
 def _offset(case: _Case) -> Iterator[Guess]:
     usable = np.isfinite(case.got) & np.isfinite(case.right)
     if usable.sum() >= 3:
@@ -281,7 +296,7 @@ def _in_the_book(case: _Case, form: Function, shifted: bool) -> tuple[Floats, st
             return None
         if case.subject.kind == "loss":
             how = _reduction(case).get("reduction") or case.subject.trait("reduction")
-            value = value.mean() if how == "mean" else value.sum() if how == "sum" else value
+            value = value.sum() / _count(case) if how == "mean" else value.sum() if how == "sum" else value
         elif form.is_vector:
             value = value.reshape(x.movedim(case.subject.dim, -1).shape).movedim(-1, case.subject.dim)
         if not case.wrt:
@@ -293,6 +308,14 @@ def _in_the_book(case: _Case, form: Function, shifted: bool) -> tuple[Floats, st
     return gradient.double().numpy(), slip or "the gradient of a step in between is 0 times infinity"
 
 
+def _count(case: _Case) -> float:
+    """What the definition's mean divides by."""
+    subject = case.subject
+    assert subject.definition is not None
+    known = subject.definition, subject.parameters, subject.inputs, case.tensors, subject.dim, subject.ignore_index
+    return count(*known)
+
+
 def _book_numbers(case: _Case, form: Function, dtype: Any) -> tuple[dict[str, Tensor], Tensor]:
     """The case's tensors by the definition's names, rows along the last dimension; and the one to differentiate by."""
     import torch
@@ -300,6 +323,7 @@ def _book_numbers(case: _Case, form: Function, dtype: Any) -> tuple[dict[str, Te
     numbers: dict[str, Tensor] = {}
     leaf = case.tensors[case.subject.x].to(dtype).clone().requires_grad_()
     size = leaf.shape[case.subject.dim] if form.is_vector else 0
+    rows = leaf.numel() // size if size else 1
     for entry in case.subject.inputs:
         mine = form.by_name.get(entry.symbol)
         if mine is None or entry.name not in case.tensors:
@@ -308,13 +332,16 @@ def _book_numbers(case: _Case, form: Function, dtype: Any) -> tuple[dict[str, Te
         if mine.encoding == "class index":
             tensor = torch.nn.functional.one_hot(tensor.reshape(-1), size)
         elif mine.is_vector:
-            tensor = tensor.movedim(case.subject.dim, -1).reshape(-1, size)
+            tensor = tensor.movedim(case.subject.dim, -1) if tensor.dim() > 1 else tensor.expand(rows, size)
+            tensor = tensor.reshape(-1, size)
         elif form.is_vector:
             tensor = tensor.reshape(-1)
         numbers[mine.name] = tensor.to(dtype)
     for parameter in form.parameters:
         value = case.subject.parameters.get(parameter.name, parameter.default)
-        numbers.setdefault(parameter.name, torch.tensor(float(value), dtype=dtype))
+        fixed = torch.as_tensor(value if isinstance(value, list) else float(value), dtype=dtype)
+        # A row of its own, as the formula reads a vector.
+        numbers.setdefault(parameter.name, fixed.expand(rows, size) if parameter.is_vector and fixed.dim() else fixed)
     return numbers, leaf
 
 
@@ -344,7 +371,7 @@ def _plainly(case: _Case, function: Function) -> Any:
         mine.name: case.tensors[entry.name].double().numpy() for mine, entry in zip(data, given, strict=True)
     }
     for entry in function.parameters:
-        numbers[entry.name] = case.subject.parameters.get(entry.name, float(entry.default))  # type: ignore[arg-type]
+        numbers[entry.name] = np.asarray(case.subject.parameters.get(entry.name, entry.default), np.float64)
     evaluate = _compiled(function, bool(case.wrt))
     with np.errstate(all="ignore"):
         found = np.asarray(evaluate(*(numbers[entry.name] for entry in function.inputs)), np.float64)
@@ -381,6 +408,7 @@ SUSPECTS: tuple[Callable[[_Case], Iterator[Guess]], ...] = (
     _variants,
     _as_it_stands,
     _stopped,
+    _other_mean,
     _factor,
     _offset,
 )

@@ -71,6 +71,23 @@ def expected(
     )
 
 
+def count(
+    function: Function,
+    parameters: Mapping[str, Any],
+    entries: Sequence[Entry],
+    tensors: Mapping[str, Tensor],
+    dim: int,
+    ignore_index: int | None,
+) -> float:
+    """What a mean divides by: the elements, the rows, or the weights of those that count."""
+    arrays = {
+        entry.symbol: _numbers(tensors[entry.name])
+        for entry in entries
+        if entry.symbol in function.by_name and entry.name in tensors
+    }
+    return float(_denominators(function, parameters, arrays, dim, ignore_index).sum())
+
+
 def _numbers(tensor: Tensor) -> Floats:
     return np.asarray(tensor.detach().to(torch.float64).numpy())
 
@@ -212,6 +229,9 @@ class _Rows:
         return np.isin(np.arange(self.classes), places[:end]).astype(np.float64)
 
     def flat(self, array: Floats) -> Floats:
+        """The rows of an array; one that has no other dimension than the classes is the same for every row."""
+        if np.ndim(array) == 1:
+            return np.asarray(array).reshape(1, -1)
         moved = np.moveaxis(np.asarray(array), self._dim, -1) if np.ndim(array) > 0 else np.asarray(array)
         return np.ascontiguousarray(moved.reshape(-1, moved.shape[-1]))
 

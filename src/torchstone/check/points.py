@@ -40,7 +40,7 @@ def readings(function: Function) -> tuple[Function, ...]:
 
 def placed(subject: Subject, point: Point, dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
     """A batch of one that holds a point; what the point leaves open is ordinary."""
-    width = max((len(value) for value in point.values() if isinstance(value, tuple)), default=1)
+    width = max((len(value) for value in point.values() if isinstance(value, tuple)), default=subject.width or 1)
     letters = {letter.rpartition("*")[2] for entry in subject.inputs for letter in map(str, entry.dims)}
     sizes = {**dict.fromkeys(letters, 1), "C": width}
     extra = (1, width) if width > 1 else (1,)
@@ -98,9 +98,14 @@ def _special_rows(subject: Subject, function: Function) -> Iterator[Point]:
     if others or len(targets) != 1 or not targets[0].is_vector:
         return
     rows: tuple[Row, ...] = ((0.5, -1.25, 2.0), (-1.0, -1.0, -1.0), (-0.25, -3.0, -3.0))
-    for row in (row for row in rows if all(each in prediction.domain for each in row)):
-        for target in _row_targets(subject, targets[0], 3):
+    for row in (_wide(subject, row) for row in rows if all(each in prediction.domain for each in row)):
+        for target in _row_targets(subject, targets[0], len(row)):
             yield {prediction.name: row, targets[0].name: target}
+
+
+def _wide(subject: Subject, row: Row) -> Row:
+    """A row of as many classes as the subject has weights for: the last number is said again."""
+    return (*row, *row[-1:] * (subject.width - len(row)))[: subject.width or None]
 
 
 def _row_targets(subject: Subject, target: Input, classes: int) -> list[float | Row]:
@@ -134,10 +139,13 @@ def _extreme_rows(subject: Subject, function: Function) -> Iterator[Place]:
         return
     rows: tuple[Row, ...] = ((200.0, 0.0), (0.0, 200.0), (-1e4, 1e4), (1e4, 1e4), (-1e4, -1e4), (0.0, -104.0))
     masked: tuple[Row, ...] = ((1.0, 2.0, -math.inf),) if function.masked is not None else ()
-    for row in (row for row in (*rows, *masked) if all(each in prediction.domain or math.isinf(each) for each in row)):
+    for short in (*rows, *masked):
+        row = _wide(subject, short)
+        if not all(each in prediction.domain or math.isinf(each) for each in row):
+            continue
         for target in _row_targets(subject, targets[0], len(row)):
-            if math.inf not in map(abs, row) or target in (0.0, (0.0, 1.0, 0.0)):
-                yield Place({prediction.name: row, targets[0].name: target}, rare=row in masked)
+            if math.inf not in map(abs, row) or target == 0.0 or (isinstance(target, tuple) and target[1] == 1.0):
+                yield Place({prediction.name: row, targets[0].name: target}, rare=short in masked)
 
 
 def _far(prediction: Input, targets: Sequence[Input]) -> Iterator[tuple[float, bool]]:

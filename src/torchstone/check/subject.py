@@ -133,10 +133,15 @@ class Subject:
     # Knowing.
 
     def sample(
-        self, dtype: torch.dtype = torch.float64, *, seed: int = 0, extra: Sequence[int] = (3, 4), **sizes: int
+        self, dtype: torch.dtype = torch.float64, *, seed: int = 0, extra: Sequence[int] = (), **sizes: int
     ) -> dict[str, Tensor]:
-        """Ordinary inputs."""
-        return entries.draw(self.inputs, dtype, seed=seed, sizes=sizes, extra=extra)
+        """Ordinary inputs; `extra` is what "..." stands for."""
+        return entries.draw(self.inputs, dtype, seed=seed, sizes=sizes, extra=extra or (3, self.width or 4))
+
+    @cached_property
+    def width(self) -> int:
+        """The length of a parameter that is a vector: class weights, positive weights; 0 where there is none."""
+        return max((len(value) for value in self.parameters.values() if isinstance(value, list)), default=0)
 
     def expected(
         self,

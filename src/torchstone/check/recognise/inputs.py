@@ -164,7 +164,9 @@ def read(entries: tuple[Entry, ...], description: Description, definition: Funct
     if not any(entry.is_floating and entry.role == "prediction" for entry in entries):
         entries = tuple(replace(entry, role="prediction") if entry.is_floating else entry for entry in entries)
     if definition is not None:
-        found = _in_order([entry.name for entry in entries], wanted(definition))
+        names = [entry.name for entry in entries]
+        also = tuple(each for each in definition.parameters if {each.name, each.argument} & set(names))
+        found = _in_order(names, tuple(dict.fromkeys((*wanted(definition), *also))))
         entries = tuple(
             entry
             if meant is None

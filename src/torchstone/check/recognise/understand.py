@@ -193,7 +193,10 @@ class _Maker:
         needed = [name for name in seen_.constructor_required if name not in given] if seen_.form == "class" else []
         rows = definition is not None and definition.is_vector and definition.kind == "activation"
         needed += [name for name in ("dim", "axis") if rows and takes.get(name, 0) is None and name not in given]
-        needed += [name for name in seen_.call_required if name not in given and is_setting(name, definition)]
+        tensors = {entry.name for entry in self.request.inputs}
+        needed += [
+            name for name in seen_.call_required if name not in {*given, *tensors} and is_setting(name, definition)
+        ]
         found, missing = required(tuple(needed), definition, told)
         facts = [f"{name} = {value}: chosen here; give another with kwargs" for name, value in found.items()]
         if missing:

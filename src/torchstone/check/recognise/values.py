@@ -149,7 +149,9 @@ def _number(value: Any) -> Any:
 
 
 def _fits(entry: Input, value: Any) -> bool:
-    return entry.is_vector or not isinstance(value, list) or len(set(value)) == 1 or entry.name == "weight"
+    return (
+        entry.is_vector or not isinstance(value, list) or len(set(value)) == 1 or entry.name in ("weight", "pos_weight")
+    )
 
 
 def _fitting(entry: Input, value: Any) -> Any:

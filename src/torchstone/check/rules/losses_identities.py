@@ -116,13 +116,14 @@ def _as_numbers(subject: Subject, entry: Input, given: Tensor, classes: int) -> 
     numbers = given.numpy()
     if _is_index(entry, given):
         return np.asarray(np.moveaxis(np.eye(classes)[numbers], -1, 0))
-    return np.asarray(np.moveaxis(numbers, subject.dim, 0) if entry.is_vector else numbers, np.float64)
+    is_table = entry.is_vector and numbers.ndim > 1
+    return np.asarray(np.moveaxis(numbers, subject.dim, 0) if is_table else numbers, np.float64)
 
 
 def _as_tensor(subject: Subject, entry: Input, result: NDArray[np.float64], like: Tensor) -> Tensor:
     if _is_index(entry, like):
         return torch.from_numpy(np.asarray(result.argmax(0))).to(like.dtype)
-    moved = np.moveaxis(result, 0, subject.dim) if entry.is_vector else result
+    moved = np.moveaxis(result, 0, subject.dim) if entry.is_vector and result.ndim > 1 else result
     return torch.from_numpy(np.ascontiguousarray(moved)).to(like.dtype)
 
 

@@ -17,6 +17,7 @@ from torchstone.check.truths import (
     is_close,
     listed,
     number,
+    off_value,
     reducing,
     summary,
 )
@@ -30,7 +31,8 @@ def silent_broadcast(subject: Subject) -> Iterator[Finding]:
     The loss is a plausible number, and the model learns the mean of the targets. Nine of PyTorch's own losses
     broadcast: five with a warning (L1, MSE, Huber, SmoothL1, KLDiv), four without a word (measured).
     How: a call with (N, 1) against (N,), and one with (N, C) against (N, 1). An exception is right; a warning is noted.
-    False alarms: losses that broadcast on purpose. Declare the trait `broadcasts`.
+    False alarms: losses that broadcast on purpose. Declare the trait `broadcasts`. What is taken for something else (a
+    column of class indices), and so does not give what the broadcast tensors give, is left alone.
     Instead: raise ValueError where `prediction.shape != target.shape`.
     """
     if subject.trait("broadcasts"):
@@ -43,6 +45,8 @@ def silent_broadcast(subject: Subject) -> Iterator[Finding]:
     for tensors in _unlike(subject, prediction, target):
         answer = subject.ask("call_heard", tensors)
         if not answer.ok or _is_paired(subject, tensors, target.name, answer.tensors["value"]):
+            continue
+        if not _is_broadcast(subject, tensors, answer.tensors["value"]):
             continue
         shapes = " and ".join(f"{tuple(tensor.shape)} for {name}" for name, tensor in tensors.items())
         warned = answer.facts["warnings"]
@@ -63,6 +67,16 @@ def _is_paired(subject: Subject, tensors: Mapping[str, Tensor], target: str, got
         return False
     alike = subject.call({**tensors, target: tensors[target].reshape(tensors[subject.x].shape)})
     return alike.ok and is_close(alike.tensors["value"].reshape(-1), got.reshape(-1))
+
+
+def _is_broadcast(subject: Subject, tensors: Mapping[str, Tensor], got: Tensor) -> bool:
+    """Whether the tensors, broadcast beforehand, give the same; up to a mean that counts the smaller one's numbers."""
+    shape = torch.broadcast_shapes(*(each.shape for each in tensors.values()))
+    wide = subject.call({name: each.expand(shape).contiguous() for name, each in tensors.items()})
+    if not wide.ok or wide.tensors["value"].shape != got.shape:
+        return True
+    times = [1.0, *(shape.numel() / each.numel() for each in tensors.values())]
+    return any(is_close(got, wide.tensors["value"] * each) for each in times)
 
 
 def _unlike(subject: Subject, prediction: Entry, target: Entry) -> Iterator[dict[str, Tensor]]:
@@ -196,7 +210,7 @@ def _one_by_one(subject: Subject) -> Iterator[Finding]:
         stacked = torch.stack([each.reshape(()) for each in singles])
         together = stacked.mean() if reduction in ("mean", "batchmean") else stacked.sum()
         whole = whole.reshape(())
-    if not is_close(whole, together):
+    if not is_close(whole, together) and not _is_right(subject, sample, names, reduction):
         of = {"none": "", "sum": "the sum of "}.get(reduction, "the mean of ")
         said = f"the loss of a batch of {len(singles)} is {listed(whole)}, {of}its samples' alone {listed(together)}"
         if reduction == "none" and whole.shape == together.shape:
@@ -205,6 +219,14 @@ def _one_by_one(subject: Subject) -> Iterator[Finding]:
             row = place // (whole.numel() // len(whole))
             said = f"the loss of sample {row} is {one} in a batch of {len(singles)}, and {other} alone"
         yield Finding(said, {name: plain(tensor) for name, tensor in sample.items()}, plain(together), plain(whole))
+
+
+def _is_right(subject: Subject, sample: Mapping[str, Tensor], names: tuple[str, ...], reduction: str) -> bool:
+    """Whether both are as the definition says: the mean over the weights of a batch is no mean of its samples'."""
+    if subject.definition is None:
+        return False
+    parts = [sample, *(taken(sample, names, slice(n, n + 1)) for n in range(len(sample[subject.x])))]
+    return all(off_value(subject, part, reduction) is None for part in parts)
 
 
 def _more_dimensions(subject: Subject) -> Iterator[Finding]:
