@@ -60,6 +60,30 @@ def test_the_dimension_that_a_softmax_works_along_is_named():
     assert message.startswith("it works along dimension 0, expected dimension -1")
 
 
+def refuses_all_but_two_dimensions(x):
+    if x.dim() != 2:
+        raise ValueError(f"x: expected 2 dimensions, got {x.dim()}")
+    return torch.softmax(x, 1)
+
+
+@pytest.mark.parametrize(
+    ("function", "settings", "expected"),
+    [
+        (lambda x: torch.softmax(x, 1), {"like": "torch.nn.Softmax(dim=-1)"}, ["error"]),
+        (lambda x: torch.softmax(x, -1), {"like": "torch.nn.Softmax(dim=1)"}, ["error"]),
+        (lambda x: torch.softmax(x, 1), {"like": "torch.nn.Softmax(dim=1)"}, []),
+        (lambda x: torch.softmax(x, -1), {"like": "torch.nn.Softmax(dim=-1)"}, []),
+        (lambda x: torch.softmax(x, 1), {"like": "torch.softmax"}, ["warning"]),
+        (lambda x: torch.softmax(x, 1), {"definition": "softmax", "inputs": "x float[N,C]"}, ["warning"]),
+        (refuses_all_but_two_dimensions, {"definition": "softmax"}, []),
+        (lambda x: torch.nn.functional.glu(x, 1), {"like": "torch.nn.GLU(dim=-1)"}, ["error"]),
+    ],
+)
+def test_a_row_is_along_the_same_dimension_in_three_and_four_dimensions(function, settings, expected):
+    given = {"definition": None, **settings}
+    assert [severity for severity, _ in found(function, given.pop("definition"), "A103", **given)] == expected
+
+
 def test_a_maximum_over_the_whole_batch_is_found_by_a_row_that_is_far_above():
     def softmax(x):
         e = torch.exp(x - x.max())

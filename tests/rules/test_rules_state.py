@@ -52,6 +52,17 @@ class Named(nn.Module):
         return x * self.gate(x)
 
 
+class LearnsInSecret(nn.Module):
+    """What wants a gradient has to be a parameter; in a list as well."""
+
+    def __init__(self, shape=()):
+        super().__init__()
+        self.slopes = [torch.ones(shape, requires_grad=True)]
+
+    def forward(self, x):
+        return torch.where(x > 0, x, self.slopes[0] * x)
+
+
 class Plain:
     """No module, and no need to be one."""
 
@@ -240,6 +251,7 @@ def a_function(x):
         (OneNumber, "S103", X, ["note"]),
         (MovesWithIt, "S103", X, "passed"),
         (LayersInAList, "S103", X, ["warning"]),
+        (LearnsInSecret, "S103", X, ["error"]),
         (RemembersANumber, "S104", PAIR, ["note"]),
         (RemembersALoss, "S104", PAIR, ["warning"]),
         (CountsForever, "S104", PAIR, ["warning"]),

@@ -54,6 +54,7 @@ class Subject:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     peer: Peer | None = None
     dim: int = -1
+    dim_told: bool = False  # by its user or its own arguments, not only by what its name says
     ignore_index: int | None = None
     declared: Mapping[str, Any] = field(default_factory=dict)
     from_scratch: bool = False

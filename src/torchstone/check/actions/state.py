@@ -200,8 +200,9 @@ def _within(path: str, value: Any, depth: int) -> Iterator[tuple[str, Tensor]]:
 def unregistered(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Answer:
     """The tensors of a fresh module that its `.to()` leaves behind, and whether a call on another device still runs.
 
-    Facts: "module", "left" ("name", "shape", "parameter"), "elsewhere" (what a call raises where module and inputs are
-    on the meta device), "dtypes" (those of the parameters where the constructor was asked for float64).
+    Facts: "module", "left" ("name", "shape", "parameter", "learnable": a leaf that wants a gradient), "elsewhere" (what
+    a call raises where module and inputs are on the meta device), "dtypes" (those of the parameters where the
+    constructor was asked for float64).
     """
     built = made(held, options)
     if not isinstance(built, torch.nn.Module):
@@ -209,7 +210,12 @@ def unregistered(held: Held, options: Mapping[str, Any], tensors: Mapping[str, T
     with subject_code("to"):
         built.to("meta")
     left = [
-        {"name": name, "shape": list(each.shape), "parameter": isinstance(each, torch.nn.Parameter)}
+        {
+            "name": name,
+            "shape": list(each.shape),
+            "parameter": isinstance(each, torch.nn.Parameter),
+            "learnable": each.is_leaf and each.requires_grad,
+        }
         for name, each in held_tensors(built)
         if each.device.type != "meta"
     ]

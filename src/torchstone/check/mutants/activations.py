@@ -109,6 +109,14 @@ def silu_by_product(x: Tensor) -> Tensor:
 # Shapes.
 
 
+@mutant("A103", definition="softmax")
+class SoftmaxOverDimensionOne(nn.Module):
+    """The last dimension of (N, C), and another one of (B, N, C)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.softmax(x, dim=1)
+
+
 @mutant("A103", also=("A101", "A105", "A106", "D101", "D103", "T101"), definition="softmax")
 class SoftmaxOverBatch(nn.Module):
     """The wrong dimension."""

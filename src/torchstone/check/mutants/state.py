@@ -131,6 +131,18 @@ class SlopesInAList(nn.Module):
         return torch.where(x > 0, x, self.slopes[0] * self.slopes[1] * x)
 
 
+@mutant("S103", also=("A104", "N106", "A108"))
+class LearntByNobody(nn.Module):
+    """A slope that wants a gradient, and is no parameter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slope = torch.ones(1, requires_grad=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(self.slope * x)
+
+
 @mutant("S104", also=("T104",))
 class RemembersItsLosses(nn.Module):
     """A list of losses, each with the graph behind it."""

@@ -71,6 +71,7 @@ class _Maker:
             )
         subject.facts = tuple(facts)
         subject.peer = self._peer(subject, chosen.claim)
+        subject.dim_told = self._is_dim_told(subject)
         return subject
 
     # Ways to understand it.
@@ -215,6 +216,14 @@ class _Maker:
             return -1
         by_class = definition.counterpart in ("torch.nn.CrossEntropyLoss", "torch.nn.NLLLoss")
         return 1 if by_class else definition.axis
+
+    def _is_dim_told(self, subject: Subject) -> bool:
+        """Whether the user, or an argument of the subject's own, says which dimension is meant in every shape."""
+        own = seen(self.description, subject.spec.kwargs)
+        named = any(isinstance(own.get(name), int) for name in ("dim", "axis"))
+        like = self.request.like
+        asked = self.request.definition is not None or (like is not None and isinstance(like.told.get("dim"), int))
+        return not self.request.inputs and (asked or named)
 
     # The counterpart.
 

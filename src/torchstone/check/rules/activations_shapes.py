@@ -1,11 +1,14 @@
 """Rules on activations: which numbers a result depends on, in every shape and layout."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from torchstone.check import grids
+from torchstone.check.entries import draw
+from torchstone.check.evidence import plain
 from torchstone.check.pointwise import shown
 from torchstone.check.result import Finding, Severity
 from torchstone.check.rule import NotApplicable, rule
@@ -21,9 +24,11 @@ def elementwise(subject: Subject) -> Iterator[Finding]:
     Why: a softmax over the wrong dimension gives numbers between 0 and 1 that sum to 1, only not where they should; a
     maximum, mean or norm over the whole batch makes the answer for one sample depend on the others.
     How: one number of the input is changed, a little and by 800; only the number at the same place may change, or the
-    row that it is in, along the dimension that the subject is for.
+    row that it is in, along the dimension that the subject is for. Functions of a row are tried in three and four
+    dimensions, too: a softmax over dimension 1 is right for (N, C), and wrong for (B, N, C) where the last is meant.
     False alarms: functions that are meant to look at the whole batch. Declare `couples_batch`; where no definition is
-    known, this is a warning.
+    known, this is a warning, and so is more than two dimensions where nobody said which one is meant. What raises for
+    them, or says with `--inputs` that it takes two, is let be.
     Instead: give `dim` to every sum, maximum and mean, with `keepdim=True`.
     """
     settled = grids.settled(subject)
@@ -35,16 +40,57 @@ def elementwise(subject: Subject) -> Iterator[Finding]:
     rows = settled.trait("acts_along") == "row"
     if before.dim() != x.dim() or (not rows and before.shape != x.shape) or x.dim() < 1 + rows:
         raise NotApplicable("the result's places are not the input's")
+    found = _spreads(settled, tensors, before, rows)
+    if found is not None:
+        yield found
+        return
+    for deeper in _deeper(settled) if rows else ():
+        answer = settled.call(deeper)
+        if not answer.ok or answer.tensors["value"].dim() != deeper[subject.x].dim():
+            continue
+        found = _halves(subject, deeper[subject.x], answer.tensors["value"])
+        found = found or _spreads(settled, deeper, answer.tensors["value"], rows)
+        if found is not None:
+            yield found if subject.dim_told else replace(found, severity="warning")
+            return
+
+
+def _deeper(subject: Subject) -> Iterator[dict[str, Tensor]]:
+    """Rows along the subject's dimension in tensors of three and four dimensions; what has two is for (N, C) so far."""
+    entry = subject.entry(subject.x)
+    if subject.definition is None or len(subject.inputs) != 1 or len(entry.dims) != 2 or "..." in entry.dims:
+        return
+    width = grids.classes(subject)
+    for rank in (3, 4):
+        shape = [2, 4, 6, 2][:rank]
+        shape[subject.dim] = width
+        yield draw([replace(entry, dims=tuple(shape))])
+
+
+def _halves(subject: Subject, x: Tensor, value: Tensor) -> Finding | None:
+    """A result that is longer or shorter along another dimension than the subject's."""
+    axis = subject.dim % x.dim()
+    changed = [at for at, (before, after) in enumerate(zip(x.shape, value.shape, strict=True)) if before != after]
+    if set(changed) <= {axis}:
+        return None
+    shapes = f"for an input of shape {list(x.shape)} the result has shape {list(value.shape)}"
+    text = f"{shapes}: it works along dimension {changed[0]}, expected dimension {subject.dim}"
+    return Finding(text, {subject.x: plain(x)}, got=list(value.shape), severity="error")
+
+
+def _spreads(subject: Subject, tensors: Mapping[str, Tensor], before: Tensor, rows: bool) -> Finding | None:
+    """A change of one number that shows where it may not, if there is one."""
+    x = tensors[subject.x]
     for place in dict.fromkeys([(0,) * x.dim(), tuple(size // 2 for size in x.shape), tuple(n - 1 for n in x.shape)]):
         for step in _STEPS:
             changed = x.clone()
             changed[place] += step
-            after = settled.must({**tensors, subject.x: changed}).tensors["value"]
+            after = subject.must({**tensors, subject.x: changed}).tensors["value"]
             moved = _moved(before, after)
             allowed = _own(subject, x, place, rows)
             if bool((moved & ~allowed.expand_as(moved)).any()):
-                yield _spread(subject, x, place, step, before, after, moved, allowed, rows)
-                return
+                return _spread(subject, x, place, step, before, after, moved, allowed, rows)
+    return None
 
 
 def _moved(before: Tensor, after: Tensor) -> Tensor:
@@ -82,13 +128,14 @@ def _spread(
     whole = f"{subject.x}{list(place)} is raised by {step:g}"
     change = f"the value at {list(other)} changes from {shown(float(before[other]))} to {shown(float(after[other]))}"
     if rows and known and len(axes) == 1 and axes[0] != subject.dim % x.dim():
-        text = f"it works along dimension {axes[0]}, expected dimension {subject.dim}: where {whole}, {change}"
+        given = f"for an input of shape {list(x.shape)} " if x.dim() > 2 else ""
+        text = f"{given}it works along dimension {axes[0]}, expected dimension {subject.dim}: where {whole}, {change}"
     elif rows:
         text = f"a row's result depends on another row: where {whole}, {change}"
     else:
         text = f"a number's result depends on other numbers of the input: where {whole}, {change}"
     severity: Severity = "error" if known else "warning"
-    return Finding(text, {subject.x: x.tolist()}, float(before[other]), float(after[other]), severity=severity)
+    return Finding(text, {subject.x: plain(x)}, float(before[other]), float(after[other]), severity=severity)
 
 
 _SHAPES = ((), (12,), (1, 12), (12, 1), (1, 2, 3, 1, 2))

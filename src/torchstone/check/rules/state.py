@@ -115,7 +115,8 @@ def unregistered_tensor(subject: Subject) -> Iterator[Finding]:
     Why: a plain tensor on `self`, or a parameter in a list, stays on the CPU when the module goes to a GPU, is missing
         from the state dict, and no optimizer sees it.
     How: the module is moved to the meta device; tensors that stay behind are named, those in lists, tuples and dicts
-        of its attributes, too. Where a constructor takes `dtype`, its parameters have to have it.
+        of its attributes, too. A plain tensor that wants a gradient (`requires_grad=True`) is a parameter that nothing
+        ever trains: an error. Where a constructor takes `dtype`, its parameters have to have it.
     False alarms: tensors that the forward moves itself (a call on the meta device then runs), and tensors of a single
         number without dimensions, which PyTorch lets work on any device, are notes.
     Instead: `self.register_buffer("weight", weight)`, `nn.Parameter`, `nn.ParameterList`, `nn.ModuleList`.
@@ -123,8 +124,15 @@ def unregistered_tensor(subject: Subject) -> Iterator[Finding]:
     facts = _asked(subject, "unregistered", takes_dtype="dtype" in subject.description.constructor).facts
     for left in facts["left"]:
         harmless = not left["parameter"] and (not left["shape"] or not facts["elsewhere"])
-        what = "a parameter that is not registered" if left["parameter"] else "a plain tensor"
         raises = f"; on another device a call raises {facts['elsewhere']}" if facts["elsewhere"] else ""
+        if left["learnable"] and not left["parameter"]:
+            yield Finding(
+                f"self.{left['name']} wants a gradient, but is a plain tensor and no nn.Parameter: no optimizer that is "
+                f"given parameters() trains it, and .to() and the state dict pass it by{raises}",
+                severity="error",
+            )
+            continue
+        what = "a parameter that is not registered" if left["parameter"] else "a plain tensor"
         yield Finding(
             f"self.{left['name']} is {what}: .to() and the state dict pass it by{raises}",
             severity="note" if harmless else "warning",
