@@ -86,6 +86,8 @@ CASES = [
     ("squared_hinge", SIGNED, {}),
     ("focal", LOGITS, {}),
     ("focal", LOGITS, {"alpha": -1.0, "gamma": 1.5}),
+    ("focal_classes", ROW, {}),
+    ("focal_classes", ROW, {"alpha": 0.25, "gamma": 1.5}),
     ("log_cosh", RESIDUALS, {}),
     ("charbonnier", RESIDUALS, {}),
     ("charbonnier", RESIDUALS, {"eps": 0.5}),
@@ -147,10 +149,15 @@ def focal(x, t, alpha=0.25, gamma=2.0):
     return loss if alpha < 0 else (alpha * t + (1 - alpha) * (1 - t)) * loss
 
 
+def focal_classes(x, t, alpha=1.0, gamma=2.0):
+    loss = F.cross_entropy(x, t, reduction="none")
+    return alpha * (1 - torch.exp(-loss)) ** gamma * loss
+
+
 def built(function, parameters, reduction="none"):
     """PyTorch's own, from its dotted name; or what people write."""
     if not function.counterpart:
-        written = {**WRITTEN, "focal": focal}[function.name]
+        written = {**WRITTEN, "focal": focal, "focal_classes": focal_classes}[function.name]
         return lambda *tensors: written(*tensors, **parameters)
     dotted, _, literal = function.counterpart.partition("(")
     cls = getattr(torch.nn, dotted.rpartition(".")[2])

@@ -94,6 +94,42 @@ CROSS_ENTROPY = Function(
     aliases=("ce", "ce_loss", "cross_entropy_loss", "softmax_cross_entropy", "categorical_cross_entropy"),
 )
 
+alpha, gamma = sp.symbols("alpha gamma", real=True)
+# 1 - p, as the share of the other classes: a power of it must not meet a ball that reaches below 0.
+_MISSED = sp.Sum((1 - sp.KroneckerDelta(j, c)) * sp.exp(row[j]), (j, 0, C - 1)) / sp.Sum(sp.exp(row[j]), (j, 0, C - 1))
+
+
+def _focused(factor: sp.Expr) -> sp.Expr:
+    return _over_classes(alpha * target[c] * factor * (_LOG_SUM - row[c]))
+
+
+FOCAL_CLASSES = Function(
+    name="focal_classes",
+    title="Focal loss of logits and a class index",
+    kind="loss",
+    expression=_focused(_MISSED**gamma),
+    inputs=(
+        Input(row, "prediction"),
+        ONE_HOT,
+        Input(alpha, "parameter", default=sp.S.One),
+        Input(gamma, "parameter", NOT_NEGATIVE, default=sp.Integer(2)),
+    ),
+    counterpart="",
+    range=NOT_NEGATIVE,
+    identities=(ROW_SHIFTED,),
+    conventions=(
+        Convention("the balance", "one factor for all classes", "a weight for each class"),
+        Convention("what the mean divides by", "the number of rows", "the number of positives (RetinaNet)"),
+    ),
+    variants=(
+        Variant("p_t for 1 - p_t", _focused((1 - _MISSED) ** gamma), "weighs the easy ones more"),
+        Variant("no focus", _focused(sp.S.One), "(1 - p_t)^gamma is missing: the cross-entropy"),
+    ),
+    references=(Reference("T. Lin et al., Focal Loss for Dense Object Detection, ICCV 2017", "eq. 4"),),
+    aliases=("multiclass_focal", "softmax_focal"),
+    derivable=False,
+)
+
 CROSS_ENTROPY_PROBABILITIES = Function(
     name="cross_entropy_probabilities",
     title="Cross-entropy of logits and class probabilities",
@@ -263,4 +299,5 @@ ROWS = (
     MULTI_MARGIN,
     MULTI_LABEL_MARGIN,
     MULTI_LABEL_SOFT_MARGIN,
+    FOCAL_CLASSES,
 )

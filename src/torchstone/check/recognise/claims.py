@@ -1,8 +1,10 @@
 """Which definitions a subject may be held against, and who says so."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import sympy as sp
 
 from torchstone import definitions
 from torchstone.check.entries import Entry
@@ -103,9 +105,28 @@ def _of_name(description: Description, kwargs: Mapping[str, Any]) -> Iterator[Cl
     if found is None or (count > 1 and found.kind == "activation"):
         return
     loose = found.name in names.LOOSE and not names.is_exact(name, found)
-    for each in _meanings(found, description, kwargs):
-        shown = description.name if source == "the name" else f"{name!r}"
-        yield Claim(each, f"recognised as {each.name} from {source} {shown}", loose)
+    shown = description.name if source == "the name" else f"{name!r}"
+    for meaning in _meanings(found, description, kwargs):
+        for each in (meaning, *(_formulas(meaning) if loose else ())):
+            yield Claim(each, f"recognised as {each.name} from {source} {shown}", loose)
+
+
+def _formulas(definition: Function) -> Iterator[Function]:
+    """The other formulas that go by the same name, and are as right."""
+    for variant in definition.variants:
+        if variant.name in names.LOOSE.get(definition.name, ()):
+            # Of such a formula only the values are known: its kinks accept any slope, and its limits are not told.
+            kinks = tuple(replace(kink, accepted=sp.Interval(-sp.oo, sp.oo)) for kink in definition.kinks)
+            yield replace(
+                definition,
+                name=f"{definition.name}, {variant.name}",
+                expression=variant.expression,
+                kinks=kinks,
+                limits=(),
+                identities=(),
+                gradient_overrides={},
+                variants=(),
+            )
 
 
 def _first_sentence(doc: str) -> str:

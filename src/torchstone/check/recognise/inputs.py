@@ -7,7 +7,8 @@ from typing import Any
 
 import sympy as sp
 
-from torchstone.check.entries import Dim, Entry, read_inputs
+from torchstone.check import sequences
+from torchstone.check.entries import Dim, Entry, Role, read_inputs
 from torchstone.check.recognise.values import is_setting
 from torchstone.check.spec import Description, Kind
 from torchstone.check.words import means_target, words
@@ -25,8 +26,8 @@ _ORDINARY: Mapping[str, Mapping[str, str]] = {
 }
 # Losses of sequences: what their definition is about is not in any one tensor.
 SEQUENCES: Mapping[str, str] = {
-    "ctc": "log_probs float[6,N,C] in log-simplex; targets int64[N,2] in [1,C); "
-    "input_lengths int64[N] in {6}; target_lengths int64[N] in {2}",
+    "ctc": "log_probs float[4,N,C] in log-simplex; targets int64[N,2] in [1,C); "
+    "input_lengths int64[N] in {4}; target_lengths int64[N] in {2}",
 }
 
 
@@ -139,8 +140,19 @@ def _set(entry: Input) -> str:
 def of_sequence(description: Description, definition: Function) -> tuple[Entry, ...]:
     """The inputs of a loss of sequences, by the subject's names."""
     entries = read_inputs(SEQUENCES[definition.name])
-    names = (*tensors_of(description, None, len(entries)), *(entry.name for entry in entries))
-    return tuple(replace(entry, name=name) for entry, name in zip(entries, names, strict=False))
+    named = tensors_of(description, None, len(entries))
+    names = named if len(named) > 1 else tuple(entry.name for entry in entries)
+    meant = tuple(replace(entry, name=name) for entry, name in zip(entries, names, strict=False))
+    return with_symbols(meant)
+
+
+def with_symbols(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """The inputs of a loss of sequences, with what each is, by its place."""
+    roles: tuple[Role, ...] = ("prediction", "target", "other", "other")
+    return tuple(
+        replace(entry, symbol=symbol, role=role)
+        for entry, symbol, role in zip(entries, ("x", "t", sequences.FRAMES, sequences.LABELS), roles, strict=False)
+    )
 
 
 def hard_labels(entries: tuple[Entry, ...]) -> tuple[Entry, ...] | None:

@@ -59,6 +59,7 @@ _SPELLINGS = {
 # Other definitions that a name may mean just as well: the one that the subject agrees with is taken.
 ALSO: Mapping[str, tuple[str, ...]] = {
     "bce": ("bce_with_logits",),
+    "focal": ("focal_classes",),
     "cross_entropy": ("cross_entropy_probabilities",),
     "gelu": ("gelu_tanh", "quick_gelu"),
     "silu": ("swish_beta",),
@@ -68,7 +69,7 @@ ALSO: Mapping[str, tuple[str, ...]] = {
 }
 
 # Those whose very name in PyTorch goes for all of its meanings.
-FREE = ("gelu", "silu", "cross_entropy")
+FREE = ("gelu", "silu", "cross_entropy", "focal")
 
 # Names that people give to several formulas, all of them right: the definition is claimed only where the subject agrees
 # with it, or with a deviation of it that is none of these formulas.
@@ -76,6 +77,7 @@ LOOSE: Mapping[str, frozenset[str]] = {
     name: frozenset(right)
     for name, right in {
         "focal": ("no balance", "alpha for both classes"),
+        "focal_classes": (),
         "triplet_margin": ("squared distances",),
         "triplet_margin_with_distance": ("squared distances",),
         "kl_div": (),

@@ -121,14 +121,16 @@ class _Maker:
         return entries
 
     def _sequence(self, claim: Claim) -> _Candidate:
-        """The subject held against PyTorch's own, which is called as the definition has it."""
+        """The subject held against a definition of sequences, and called as PyTorch's own is."""
         kwargs, facts = self._arguments(None, {})
+        own = values(self.description, claim.definition, kwargs)
         entries = (
-            inputs.read(self.request.inputs, self.description, None)
+            inputs.with_symbols(inputs.read(self.request.inputs, self.description, None))
             if self.request.inputs
             else inputs.of_sequence(self.description, claim.definition)
         )
-        return _Candidate(self._made("loss", entries, kwargs, facts, None, {}, -1), claim)
+        made = self._made("loss", entries, kwargs, (*facts, *own.facts), claim.definition, own.parameters, -1)
+        return _Candidate(made, claim)
 
     def _unknown(self) -> Iterator[_Candidate]:
         """The subject held against nothing, or a counterpart alone."""
