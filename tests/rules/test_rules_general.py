@@ -71,8 +71,8 @@ def without_backward(x):
     return Forward.apply(x)
 
 
-def pair_of_results(x):
-    return x, x
+def list_of_nothing(x):
+    return []
 
 
 class Unbuildable(nn.Module):
@@ -92,7 +92,7 @@ class Unbuildable(nn.Module):
         (of_positive, {}, ["warning"], "not finite on ordinary inputs"),
         (single_precision_only, {}, ["warning"], "runs in float32, and in float64 it raises TypeError"),
         (without_backward, {}, ["error"], "its backward raises"),
-        (pair_of_results, {}, ["error"], "returns a tuple"),
+        (list_of_nothing, {}, ["error"], "returns a list"),
         (Unbuildable, {}, ["error"], "it cannot be built: it raises IndexError"),
     ],
 )
@@ -200,16 +200,44 @@ class CachedByShape(nn.Module):
         return x * self.ramps[key]
 
 
+class CentredByItself(RunningCentre):
+    """A buffer that moves in evaluation mode as well."""
+
+    def forward(self, x):
+        self.centre.mul_(0.9).add_(0.1 * x.detach().mean())
+        return x - self.centre
+
+
+class KeepsItsMask(nn.Module):
+    """It is overwritten by each call before it is read."""
+
+    def forward(self, x):
+        self.mask = x > 0
+        return x * self.mask
+
+
 def noisy(x):
     return x + torch.rand_like(x) * random.random()
 
 
 @pytest.mark.parametrize(
     ("thing", "expected"),
-    [(RunningCentre, "passed"), (CachedByShape, "passed"), (noisy, "passed"), (nn.RReLU(), "passed")],
+    [
+        (RunningCentre, "passed"),
+        (CentredByItself, ["warning"]),
+        (CachedByShape, "passed"),
+        (KeepsItsMask, "passed"),
+        (noisy, "passed"),
+        (nn.RReLU(), "passed"),
+    ],
 )
 def test_nondeterministic(thing, expected):
     assert outcome(thing, "G004", kind="activation", inputs="x float[N,C]") == expected
+
+
+def test_what_is_random_in_training_is_not_in_evaluation():
+    assert outcome(nn.RReLU(), "G004", definition="rrelu") == "passed"
+    assert outcome(Module(lambda x: nn.functional.rrelu(x, training=True)), "G004", definition="rrelu") == ["error"]
 
 
 # G005
@@ -364,7 +392,7 @@ def function_that_does_not(prediction, target, reduction="mean"):
         (Strict, "passed"),
         (Strict(), "passed"),  # its constructor is asked, not its attribute
         (function_that_refuses, "passed"),
-        (function_that_does_not, ["error"]),
+        (function_that_does_not, ["warning"]),
         (squared, "not applicable"),
         (nn.MSELoss(), ["note"]),
     ],

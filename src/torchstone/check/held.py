@@ -115,8 +115,8 @@ class Held:
 
         Of several results, the first tensor is taken, or that under "loss"; `taken` says of what.
         """
-        if isinstance(built, torch.nn.Module) and built is not self.thing:
-            _take_dtype(built, tensors)
+        if built is not self.thing:
+            take_dtype(built, tensors)
         positional = [tensors[entry.name] for entry in self.spec.inputs if not entry.keyword and entry.name in tensors]
         named = {
             entry.name: tensors[entry.name] for entry in self.spec.inputs if entry.keyword and entry.name in tensors
@@ -138,7 +138,10 @@ def live(value: Any) -> Any:
     return torch.tensor(value) if numbers else value
 
 
-def _take_dtype(module: torch.nn.Module, tensors: Mapping[str, Tensor]) -> None:
+def take_dtype(module: Any, tensors: Mapping[str, Tensor]) -> None:
+    """Give the parameters and buffers of what is a module the inputs' floating dtype."""
+    if not isinstance(module, torch.nn.Module):
+        return
     dtype = next((tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()), None)
     kept = (*module.parameters(), *module.buffers())
     if dtype is not None and any(each.is_floating_point() and each.dtype != dtype for each in kept):

@@ -187,8 +187,9 @@ def _share(first: Tensor, second: Tensor) -> bool:
 def repeats(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Answer:
     """The same call several times, with equal seeds: at first, again, after one with other inputs, and as a second.
 
-    The option "eval" puts a module in evaluation mode. Tensors "other.NAME" are those other inputs. Answer:
-    "first.value", "first.grad.NAME", "again.value", ... The fact "buffers" lists the buffers that a call changed.
+    The option "eval" puts a module in evaluation mode. Tensors "other.NAME" are those other inputs, and "alike.NAME"
+    some of the same shapes. Answer: "first.value", "first.grad.NAME", "again.value", ... The fact "buffers" lists the
+    buffers that a call changed.
     """
 
     def make() -> Any:
@@ -202,17 +203,18 @@ def repeats(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor
             gradients = backwards(value, leaves) if value.is_floating_point() else {}
         return {"value": value.detach(), **{f"grad.{name}": each for name, each in gradients.items()}}
 
-    def disturbed(built: Any) -> Any:
+    def disturbed(built: Any, by: str = "other.") -> Any:
         with suppress(SubjectError):  # it may work on one size alone
-            once(built, others(tensors, "other."))
+            once(built, others(tensors, by))
         return built
 
-    ours = {name: each for name, each in tensors.items() if not name.startswith("other.")}
+    ours = {name: each for name, each in tensors.items() if not name.startswith(("other.", "alike."))}
     built = make()
     before = _buffers(built)
     found = {"first": once(built, ours), "again": once(built, ours)}
     found["after"] = once(disturbed(built), ours)
     found["second"] = once(disturbed(make()), ours)
+    found["alike"] = once(disturbed(make(), "alike."), ours)
     after = _buffers(built)
     changed = [name for name, each in after.items() if not torch.equal(each, before.get(name, each.new_zeros(0)))]
     return Answer(

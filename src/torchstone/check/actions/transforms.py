@@ -13,15 +13,15 @@ from torchstone.check.actions.call import prepared, result_of
 from torchstone.check.actions.general import backwards, others, owner
 from torchstone.check.actions.state import held_tensors
 from torchstone.check.actions.surroundings import SCRIPTED
-from torchstone.check.held import Held, SubjectError, seeded, subject_code
+from torchstone.check.held import Held, SubjectError, seeded, subject_code, take_dtype
 from torchstone.check.probe import Answer
 
 Positional = Callable[..., Tensor]
 
 
-def positional(held: Held, options: Mapping[str, Any], names: Sequence[str]) -> Positional:
-    """The subject as a function of its tensors alone."""
-    built = held.build(options.get("build"))
+def positional(held: Held, options: Mapping[str, Any], inputs: Mapping[str, Tensor]) -> Positional:
+    """A fresh instance of the subject as a function of its tensors alone, in the order of these inputs."""
+    built, names = ready(held, options, inputs), list(inputs)
 
     def function(*given: Tensor) -> Tensor:
         return result_of(held, built, dict(zip(names, given, strict=True)))
@@ -70,23 +70,25 @@ def mapped(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor]
     count = 1 + max(int(name.partition(".")[0]) for name in tensors)
     samples = [prepared(held, {}, others(tensors, f"{place}.")) for place in range(count)]
     names = list(samples[0])
-    function = positional(held, options, names)
-    slope = grad(summed(function), argnums=names.index(options["wrt"][0]))
+
+    def fresh() -> Positional:
+        return positional(held, options, samples[0])
+
     rows = [[sample[name] for name in names] for sample in samples]
     columns = [torch.stack(column) for column in zip(*rows, strict=True)]
     first = names.index(options["wrt"][0])
     dims = tuple(0 if place == first else None for place in range(len(names)))
     alone = [columns[place] if place == first else each for place, each in enumerate(rows[0])]
     tried = Tried()
-    tried.attempt("loop", lambda: torch.stack([function(*row) for row in rows]))
-    tried.attempt("vmap", lambda: vmap(function)(*columns))
+    tried.attempt("loop", lambda: torch.stack([fresh()(*row) for row in rows]))
+    tried.attempt("vmap", lambda: vmap(fresh())(*columns))
     tried.attempt(
         "loop over the first input alone",
-        lambda: torch.stack([function(*_replaced(rows[0], first, row[first])) for row in rows]),
+        lambda: torch.stack([fresh()(*_replaced(rows[0], first, row[first])) for row in rows]),
     )
-    tried.attempt("vmap over the first input alone", lambda: vmap(function, in_dims=dims)(*alone))
-    tried.attempt("loop over gradients", lambda: torch.stack([_gradient(function, row, first) for row in rows]))
-    tried.attempt("vmap over gradients", lambda: vmap(slope)(*columns))
+    tried.attempt("vmap over the first input alone", lambda: vmap(fresh(), in_dims=dims)(*alone))
+    tried.attempt("loop over gradients", lambda: torch.stack([_gradient(fresh(), row, first) for row in rows]))
+    tried.attempt("vmap over gradients", lambda: vmap(grad(summed(fresh()), argnums=first))(*columns))
     return tried.answer()
 
 
@@ -105,23 +107,24 @@ def functional(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Ten
     """`torch.func`'s derivatives, and autograd's own: tensors "grad", "autograd's grad", and so for jacrev, hessian."""
     inputs = prepared(held, {}, tensors)
     names = list(inputs)
-    function, row = positional(held, options, names), list(inputs.values())
+    row = list(inputs.values())
     place = names.index(options["wrt"][0])
 
-    def of_one(x: Tensor) -> Tensor:
-        return function(*_replaced(row, place, x))
+    def of_one() -> Positional:
+        function = positional(held, options, inputs)
+        return lambda x: function(*_replaced(row, place, x))
 
-    def number_of_one(x: Tensor) -> Tensor:
-        return summed(function)(*_replaced(row, place, x))
+    def number_of_one() -> Positional:
+        return summed(of_one())
 
     tried, x = Tried(), row[place]
     classic = torch.autograd.functional
-    tried.attempt("autograd's grad", lambda: _gradient(function, row, place))
-    tried.attempt("grad", lambda: grad(number_of_one)(x))
-    tried.attempt("autograd's jacrev", lambda: _tensor(classic.jacobian(of_one, x)))
-    tried.attempt("jacrev", lambda: jacrev(of_one)(x))
-    tried.attempt("autograd's hessian", lambda: _tensor(classic.hessian(number_of_one, x)))
-    tried.attempt("hessian", lambda: hessian(number_of_one)(x))
+    tried.attempt("autograd's grad", lambda: _gradient(positional(held, options, inputs), row, place))
+    tried.attempt("grad", lambda: grad(number_of_one())(x))
+    tried.attempt("autograd's jacrev", lambda: _tensor(classic.jacobian(of_one(), x)))
+    tried.attempt("jacrev", lambda: jacrev(of_one())(x))
+    tried.attempt("autograd's hessian", lambda: _tensor(classic.hessian(number_of_one(), x)))
+    tried.attempt("hessian", lambda: hessian(number_of_one())(x))
     return tried.answer()
 
 
@@ -157,7 +160,7 @@ def compiled(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tenso
             found = backwards(value, leaves) if value.is_floating_point() and value.requires_grad else {}
         return {"value": value.detach().clone(), **{f"grad.{name}": each for name, each in found.items()}}
 
-    answers = {f"eager.{name}": each for name, each in whole(held.build(options.get("build"))).items()}
+    answers = {f"eager.{name}": each for name, each in whole(ready(held, options, tensors)).items()}
     with fresh_compiler():
         from torch._dynamo.exc import Unsupported, UserError
 
@@ -173,9 +176,9 @@ def compiled(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tenso
 
 
 def ready(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Any:
-    """An instance that was called once, so that its parameters have the inputs' dtype."""
+    """An instance whose parameters have the inputs' dtype."""
     built = held.build(options.get("build"))
-    held.call(built, prepared(held, {}, tensors))
+    take_dtype(built, tensors)
     return built
 
 

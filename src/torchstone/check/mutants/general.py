@@ -135,6 +135,46 @@ class ScaledByTheFirstBatch(nn.Module):
         return torch.tanh(x / self.scale)
 
 
+@mutant("G004", also=("S104",), definition="relu")
+class ReLUWithTheFirstMask(nn.Module):
+    """Its mask is made anew for another shape, and not for other numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mask: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.mask is None or self.mask.shape != x.shape:
+            self.mask = x > 0
+        return torch.where(self.mask, x, torch.zeros_like(x))
+
+
+@mutant("G004", definition="rrelu")
+class RReLUThatNeverRests(nn.Module):
+    """It draws its slopes in evaluation mode, too."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.where(x > 0, x, torch.empty_like(x).uniform_(1 / 8, 1 / 3) * x)
+
+
+@mutant("G004", also=("D102", "D111", "T103"))
+class SquaredErrorByItsAverage(nn.Module):
+    """It divides by a running average, which moves in evaluation mode as well."""
+
+    average: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("average", torch.ones(()))
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        if prediction.shape != target.shape:
+            raise ValueError(f"expected equal shapes, got {list(prediction.shape)} and {list(target.shape)}")
+        loss = (prediction - target).square().mean()
+        self.average.mul_(0.9).add_(0.1 * loss.detach())
+        return loss / self.average
+
+
 _seen: list[float] = []
 
 

@@ -187,18 +187,20 @@ def nondeterministic(subject: Subject) -> Iterator[Finding]:
     Why: a result that depends on earlier calls (a cached mask of another batch, a list that grows, an average that
         is kept) is right in the first test and wrong in training.
     How: value and gradients of one call are compared bit by bit with those of a second equal one, of one after a call
-        with other numbers and another batch size, and of one in a fresh instance that saw such a call first. All start
-        from the same random seed. Where the mathematics is known and draws no random numbers, other seeds have to
-        give the same, too.
+        with other numbers and another batch size, and of one in a fresh instance that saw such a call first, or one
+        with other numbers in the same shapes. All start from the same random seed. Where the mathematics is known and
+        draws no random numbers, other seeds have to give the same, too; a function that draws them in training alone,
+        as RReLU, is held to that in evaluation mode.
     False alarms: what draws random numbers on purpose repeats itself under the same seed, and passes. A module that
-        keeps running statistics in buffers while training is held to this in evaluation mode. Other state can be
-        declared: `@torchstone.traits(caches=True)`.
+        keeps running statistics in buffers while training is held to this in evaluation mode; where its buffers move
+        there, too, that is a warning, and all other rules go on with fresh instances. Other state can be declared:
+        `@torchstone.traits(caches=True)`.
     Instead: compute in `forward` what depends on the inputs, and keep nothing of it on `self`, in a global or in a
         mutable default argument.
     """
     sample = subject.sample()
-    other = subject.sample(seed=1, extra=(5, 2), N=6)
-    given = {**sample, **{f"other.{name}": each for name, each in other.items()}}
+    others = {"other": subject.sample(seed=1, extra=(5, 2), N=6), "alike": subject.sample(seed=1)}
+    given = {**sample, **{f"{by}.{name}": each for by, drawn in others.items() for name, each in drawn.items()}}
     options = {"wrt": subject.predictions}
     answer = granted(subject.ask("repeats", given, options))
     if answer.facts["buffers"] and not answer.facts["eval"]:
@@ -211,21 +213,24 @@ def nondeterministic(subject: Subject) -> Iterator[Finding]:
             quantity, before, after = difference
             what = "the result" if quantity == "value" else f"the gradient with respect to {quantity[5:]}"
             near = abs(after - before) <= 1e-13 * max(abs(before), abs(after))
+            moving = " and ".join(f"self.{name}" for name in answer.facts["buffers"])
+            told = f"; each call moves {moving}, in evaluation mode as well" if moving else ""
             yield Finding(
-                f"{what} changes {sentence}: {text(before)} at first, then {text(after)}",
+                f"{what} changes {sentence}: {text(before)} at first, then {text(after)}{told}",
                 shown(sample),
                 before,
                 after,
-                severity="note" if near else None,
+                severity="note" if near else "warning" if moving else None,
             )
             return
     if _draws_none(subject) and subject.trait("stochastic"):
         values = [subject.must(sample, seed=seed).tensors["value"].reshape(-1) for seed in (1, 2)]
         place = int((values[0] != values[1]).int().argmax())
         first, second = (float(each[place]) for each in values)
+        in_training = subject.definition is not None and subject.definition.random
         yield Finding(
-            f"the result changes with the random seed: {text(first)} against {text(second)}, though the "
-            "function draws no random numbers",
+            f"the result changes with the random seed: {text(first)} against {text(second)}, "
+            + ("in evaluation mode, too" if in_training else "though the function draws no random numbers"),
             shown(sample),
             first,
             second,
@@ -236,6 +241,7 @@ _STAGES = {
     "again": "when the same call is made a second time with the same random seed",
     "after": "after a call with other inputs",
     "second": "where the first call of an instance had other inputs",
+    "alike": "where the first call of an instance had other numbers in the same shapes",
 }
 
 
@@ -255,4 +261,6 @@ def _first_difference(tensors: Mapping[str, Tensor], stage: str) -> tuple[str, f
 
 
 def _draws_none(subject: Subject) -> bool:
-    return subject.definition is not None and not subject.definition.random
+    """Whether the function has no random numbers in the mode that the subject is looked at in."""
+    function = subject.definition
+    return function is not None and (not function.random or subject.description.is_module)
