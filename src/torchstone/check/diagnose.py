@@ -19,6 +19,7 @@ from torchstone import definitions
 from torchstone.check.evidence import Mismatch
 from torchstone.check.expected import count
 from torchstone.check.rule import NotApplicable
+from torchstone.check.sequences import is_of_sequences
 from torchstone.check.subject import Ended, Fault, Subject
 from torchstone.definitions import Function
 from torchstone.definitions.calculus import differentiate
@@ -199,6 +200,10 @@ def _other_mean(case: _Case) -> Iterator[Guess]:
     """A mean over what does not count."""
     definition, how = case.subject.definition, _reduction(case).get("reduction") or case.subject.trait("reduction")
     if case.subject.kind != "loss" or definition is None or how != "mean":
+        return
+    if is_of_sequences(definition):
+        plainly = "the mean is over the sequences; each loss is not divided by its number of labels first"
+        yield case.expected(reduction="batchmean"), plainly
         return
     total, shape = case.expected(reduction="sum"), case.tensors[case.subject.x].shape
     axis = case.subject.dim if len(shape) > 1 else -1

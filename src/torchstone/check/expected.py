@@ -13,6 +13,7 @@ from torch import Tensor
 
 from torchstone import oracle
 from torchstone.check.entries import Entry
+from torchstone.check.sequences import is_of_sequences, unpacked
 from torchstone.definitions import Function
 from torchstone.oracle import Truth
 
@@ -46,6 +47,8 @@ def expected(
     a row. A loss is reduced as asked: "none", "sum", "mean", or
     "batchmean", the sum over the number of rows. `cotangent` flows into an activation's backward.
     """
+    if is_of_sequences(function):
+        return _of_sequences(function, parameters, entries, tensors, reduction)
     named = {entry.symbol: entry for entry in entries if entry.symbol in function.by_name and entry.name in tensors}
     asked = [symbol for symbol, entry in named.items() if entry.name in wrt] or [function.prediction.name]
     arrays = {symbol: _numbers(tensors[entry.name]) for symbol, entry in named.items()}
@@ -69,6 +72,34 @@ def expected(
         value,
         {called[symbol]: _fitted(truth, shapes[symbol]) for symbol, truth in gradients.items() if symbol in called},
     )
+
+
+def _of_sequences(
+    function: Function,
+    parameters: Mapping[str, Any],
+    entries: Sequence[Entry],
+    tensors: Mapping[str, Tensor],
+    reduction: str,
+) -> Expected:
+    """One sequence after another. In the mean, each loss is divided by its number of labels first."""
+    x = function.prediction.name
+    entry = next(each for each in entries if each.symbol == x)
+    fixed = {name: np.asarray(value, np.float64) for name, value in parameters.items()}
+    batch = unpacked(function, entries, tensors)
+    gradient = np.zeros((len(PARTS), len(tensors[entry.name]), len(batch), tensors[entry.name].shape[-1]))
+    values = []
+    for n, (frames, labels) in enumerate(batch):
+        padded = np.append(_numbers(labels), -1.0)[None]
+        answer = _truth(function, {**fixed, x: _numbers(frames)[None], "t": padded}, [x])
+        share = max(len(labels), 1) if reduction == "mean" else 1
+        values.append(_divided(answer.value, share))
+        many = len(batch) if reduction in ("mean", "batchmean") else 1
+        slope = _divided(answer.gradients[x], share * many)
+        gradient[:, : len(frames), n] = [getattr(slope, part)[0] for part in PARTS]
+    value = Truth(*(np.concatenate([getattr(each, part) for each in values]) for part in PARTS))
+    if reduction != "none":
+        value = _summed(value, float(len(batch)) if reduction in ("mean", "batchmean") else 1.0)
+    return Expected(value, {entry.name: _fitted(Truth(*gradient), tensors[entry.name].shape)})
 
 
 def count(

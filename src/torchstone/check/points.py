@@ -10,7 +10,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from torchstone.check import entries
+from torchstone.check import entries, sequences
 from torchstone.check.rule import NotApplicable
 from torchstone.check.subject import Subject
 from torchstone.definitions import Function, Input
@@ -74,9 +74,27 @@ def _labels(target: Input) -> tuple[float, ...]:
     return (0.0, 1.0, 0.25) if target.domain.sup == 1 else (0.0, 3.0, 0.25)
 
 
+def special_batches(subject: Subject) -> Iterator[dict[str, Tensor]]:
+    """Batches at which logic goes wrong: one for each special point, or special sequences."""
+    if sequences.is_of_sequences(subject.definition):
+        yield from sequences.special(subject.inputs, subject.sample())
+    for point in special(subject):
+        yield placed(subject, point)
+
+
+def extreme_batches(subject: Subject, dtype: torch.dtype) -> Iterator[tuple[dict[str, Tensor], bool]]:
+    """Batches far out, and whether anybody comes there."""
+    if sequences.is_of_sequences(subject.definition):
+        yield from ((each, False) for each in sequences.extreme(subject.inputs, subject.sample(N=1), dtype))
+    for place in extreme(subject):
+        yield placed(subject, place.at, dtype), place.rare
+
+
 def special(subject: Subject) -> Iterator[Point]:
     """Points at which logic goes wrong: labels at their ends, ties, no residual, and where the pieces meet."""
     function = _known(subject)
+    if sequences.is_of_sequences(function):
+        return
     if function.is_vector:
         yield from _special_rows(subject, function)
         return
@@ -123,6 +141,8 @@ def _row_targets(subject: Subject, target: Input, classes: int) -> list[float | 
 def extreme(subject: Subject) -> Iterator[Place]:
     """Points far out, where the mathematics still has a number: saturated logits, probabilities 0 and 1, outliers."""
     function = _known(subject)
+    if sequences.is_of_sequences(function):
+        return
     prediction, others, targets = _ends(function)
     if function.is_vector:
         yield from _extreme_rows(subject, function)

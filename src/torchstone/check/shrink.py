@@ -105,11 +105,13 @@ class _Search:
         }
 
     def _two_classes(self, axis: str, size: int) -> Iterator[Inputs]:
-        """Two of the classes, the target's among them, with the target counted anew."""
-        labels = [entry.name for entry in self._subject.inputs if entry.within.endswith(f",{axis})")]
+        """Two of the classes, the target's among them, with the target counted anew; what no target may be stays."""
+        classes = [entry for entry in self._subject.inputs if entry.within.endswith(f",{axis})")]
+        labels = [entry.name for entry in classes]
+        apart = {0} if any(entry.within.startswith("[1,") for entry in classes) else set()
         used = sorted({int(each) for name in labels for each in self.best.tensors[name].reshape(-1).tolist()})
         for other in range(size):
-            kept = sorted({*used, other})
+            kept = sorted({*apart, *used, other})
             if len(kept) != 2 or kept[-1] >= size or kept[0] < 0:
                 continue
             made = self._taken(axis, kept)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
+from torchstone.check.sequences import is_of_sequences
+
 if TYPE_CHECKING:
     from torchstone.check.subject import Subject
 
@@ -100,7 +102,8 @@ def _reduction(subject: "Subject") -> str:
 
 def _is_divergence(subject: "Subject", sample: Mapping[str, torch.Tensor], value: torch.Tensor) -> bool:
     """Of distributions, the mean over the rows is the divergence itself: as good a mean as that over the elements."""
-    if not any(entry.within in ("simplex", "log-simplex") for entry in subject.inputs):
+    rows = any(entry.within in ("simplex", "log-simplex") for entry in subject.inputs)
+    if not rows or is_of_sequences(subject.definition):
         return False
     high = float(subject.expected(sample, reduction="batchmean").value.high)
     return abs(float(value) - high) <= 1e-6 * abs(high)

@@ -20,6 +20,7 @@ from torchstone.check.rules.derivatives import (
     relative_error,
     selection,
 )
+from torchstone.check.sequences import is_of_sequences
 from torchstone.check.subject import Subject
 from torchstone.oracle import FORMATS, Truth, distance
 
@@ -45,6 +46,8 @@ def symbolic(subject: Subject) -> Iterator[Finding]:
     names = demand_predictions(subject)
     if subject.trait("gradient_hook"):
         raise NotApplicable("it changes the gradient on purpose")
+    if is_of_sequences(subject.definition):
+        raise NotApplicable("there are two conventions for its gradient by log-probabilities; D102 looks at it")
     seen = False
     for tensors in cases(subject):
         answer = subject.call(tensors) if seen else subject.must(tensors)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from torchstone.check.evidence import Judge, Mismatch, finding, plain
-from torchstone.check.points import placed, special
+from torchstone.check.points import special_batches
 from torchstone.check.result import Finding
 from torchstone.check.rule import NotApplicable, rule
 from torchstone.check.subject import Subject
@@ -40,8 +40,7 @@ def value(subject: Subject) -> Iterator[Finding]:
     single = reductions(subject)[-1]
     # Of any other reduction: a single element is its own mean and sum.
     single = single if single in ("none", "mean", "batchmean") else "sum"
-    for point in special(subject):
-        tensors = placed(subject, point)
+    for tensors in special_batches(subject):
         if off_value(subject, tensors, single) is not None:
             yield finding(subject, lambda found: _sentence(subject, found, "mean"), _judged(subject, single), tensors)
             return

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from torchstone.check.evidence import Judge, Mismatch, finding
-from torchstone.check.points import extreme, placed
+from torchstone.check.points import extreme_batches
 from torchstone.check.result import Finding, Severity
 from torchstone.check.rule import rule
 from torchstone.check.subject import Subject
@@ -41,10 +41,9 @@ def saturation(subject: Subject) -> Iterator[Finding]:
     """
     judge, told, seen, messages = _judged(subject), set(), set(), set()
     for dtype in _dtypes(subject):
-        for index, place in enumerate(extreme(subject)):
+        for index, (tensors, is_rare) in enumerate(extreme_batches(subject, dtype)):
             if index in seen:
                 continue
-            tensors = placed(subject, place.at, dtype)
             wrong = judge(tensors)
             if wrong is None:
                 continue
@@ -52,7 +51,7 @@ def saturation(subject: Subject) -> Iterator[Finding]:
             manner = (wrong.quantity, number(wrong.got))
             if manner not in told:
                 told.add(manner)
-                severity: Severity = "warning" if place.rare or _has_constant(subject) else "error"
+                severity: Severity = "warning" if is_rare or _has_constant(subject) else "error"
                 found = finding(subject, lambda worst: _sentence(subject, worst), judge, tensors, severity=severity)
                 if found.message not in messages:
                     messages.add(found.message)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torchstone.check.evidence import plain
 from torchstone.check.result import Finding
 from torchstone.check.rule import NotApplicable, rule
+from torchstone.check.sequences import is_of_sequences
 from torchstone.check.subject import Subject
 from torchstone.check.truths import finest, listed, number, reducing
 from torchstone.definitions import Input
@@ -32,8 +33,8 @@ def symmetry(subject: Subject) -> Iterator[Finding]:
     """
     function = subject.definition
     assert function is not None
-    if not function.identities:
-        raise NotApplicable("the definition declares no identities")
+    if not function.identities or is_of_sequences(function):
+        raise NotApplicable("the definition declares no identities of the tensors that it takes")
     sample = subject.sample()
     build = reducing(subject, finest(subject))
     before = subject.must(sample, build=build).tensors["value"]
