@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from torchstone.check.entries import Entry
 from torchstone.check.evidence import Mismatch
 from torchstone.check.subject import Subject
 
@@ -44,18 +46,44 @@ def calling(
     if any(tensor.numel() > _MOST_NUMBERS for tensor in given.values()):
         return ""
     made = [f"{name} = {_literal(tensor, name in wrt)}" for name, tensor in given.items()]
-    return "\n".join(["import torch", *_imported(subject, build or {}), "", *made, *lines][:LONGEST])
+    floating = next((each.dtype for each in given.values() if each.is_floating_point()), torch.float32)
+    return "\n".join(["import torch", *_imported(subject, build or {}, floating), "", *made, *lines][:LONGEST])
+
+
+def showing(
+    subject: Subject, tensors: Mapping[str, Tensor], *lines: str, wrt: Sequence[str] = (), **others: Tensor
+) -> str:
+    """As `calling`, with "{call}" in a line for the call of the subject, and "{x}" for the name of its first input.
+
+    `others` are more tensors that the lines use, by their names; "{call:other}" is the call with `other` as its x.
+    """
+    more = [f"{name} = {_literal(tensor)}" for name, tensor in others.items()]
+    named = {"call": _Call(subject, tensors), "x": subject.x}
+    return calling(subject, tensors, [*more, *(line.format(**named) for line in lines)], wrt=wrt)
+
+
+class _Call:
+    """The call of a subject as an expression; as a format, with another tensor as its first input."""
+
+    def __init__(self, subject: Subject, tensors: Mapping[str, Tensor], options: Mapping[str, Any] = {}) -> None:  # noqa: B006
+        self._subject, self._tensors, self._options = subject, tensors, options
+
+    def __format__(self, other: str) -> str:
+        given = {entry: other if other and entry.name == self._subject.x else entry.name for entry in self._inputs()}
+        arguments = [f"{entry.name}={text}" if entry.keyword else text for entry, text in given.items()]
+        functional = {**self._subject.spec.kwargs, **self._options.get("build", {})}
+        keywords = _keywords(functional) if _is_function(self._subject) else []
+        if self._subject.description.form == "autograd.Function":  # its `apply` takes no keywords
+            keywords = [each.partition("=")[2] for each in keywords]
+        return f"subject({', '.join([*arguments, *keywords])})"
+
+    def _inputs(self) -> list[Entry]:
+        return [entry for entry in self._subject.inputs if entry.name in self._tensors]
 
 
 def called(subject: Subject, tensors: Mapping[str, Tensor], options: Mapping[str, Any] = MappingProxyType({})) -> str:
     """The line that calls the subject: "y = subject(x)"."""
-    given = [
-        f"{entry.name}={entry.name}" if entry.keyword else entry.name
-        for entry in subject.inputs
-        if entry.name in tensors
-    ]
-    functional = {**subject.spec.kwargs, **options.get("build", {})} if _is_function(subject) else {}
-    return f"y = subject({', '.join([*given, *_keywords(functional)])})"
+    return f"y = {_Call(subject, tensors, options)}"
 
 
 def _is_function(subject: Subject) -> bool:
@@ -63,17 +91,22 @@ def _is_function(subject: Subject) -> bool:
 
 
 def _keywords(values: Mapping[str, Any]) -> list[str]:
-    return [f"{name}={value!r}" for name, value in values.items()]
+    listed = {name: f"torch.tensor({value!r})" for name, value in values.items() if isinstance(value, list)}
+    return [f"{name}={listed.get(name, repr(value))}" for name, value in values.items()]
 
 
-def _imported(subject: Subject, build: Mapping[str, Any]) -> list[str]:
-    """The lines that bring the subject in, and build it."""
+def _imported(subject: Subject, build: Mapping[str, Any], floating: torch.dtype) -> list[str]:
+    """The lines that bring the subject in, and build it as it is looked at: in the dtype of its inputs, and its mode."""
     where, _, name = subject.spec.target.rpartition(":")
     form = subject.description.form
     inner = f"{name}.apply" if form == "autograd.Function" else name
     built = (
         f"{name}({', '.join(_keywords({**subject.spec.kwargs, **build}))})" if form in ("class", "factory") else inner
     )
+    if subject.description.is_module and subject.spec.evaluation:
+        built += ".eval()"
+    if (subject.description.parameters or subject.description.buffers) and floating != torch.float32:
+        built += f".to({floating})"
     if not where:
         return [f"# {name} is the subject", f"subject = {built}"]
     if where.endswith(".ipynb"):

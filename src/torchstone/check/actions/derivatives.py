@@ -3,6 +3,7 @@
 import gc
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -213,7 +214,8 @@ def repeated(held: Held, options: Mapping[str, Any], tensors: Inputs) -> Answer:
 
     Answer, by input: "first.NAME", "again.NAME" (the same graph), "fresh.NAME" (the same object called anew), and
     "added.NAME" (what a backward leaves in a `.grad` that held ones, less these); "value.first" and "value.fresh".
-    The fact "refused" is what the second backward raises.
+    Tensors "other.NAME" are the inputs of another call, made between a forward and its backward: "between.NAME". The
+    fact "refused" is what the second backward raises, and "disturbed" what one with a call in between does.
     """
     names = list(options["wrt"])
     built = configured(held, options, tensors)
@@ -224,7 +226,8 @@ def repeated(held: Held, options: Mapping[str, Any], tensors: Inputs) -> Answer:
             {f"{label}.{n}": g.detach().clone() for n, g in zip(names, gradients, strict=True) if g is not None}
         )
 
-    facts = {"refused": ""}
+    facts = {"refused": "", "disturbed": ""}
+    other = {name.removeprefix("other."): each for name, each in tensors.items() if name.startswith("other.")}
     with MODES["grad"]():
         for label in ("first", "fresh", "added"):
             with seeded(options.get("seed", 0)):
@@ -246,6 +249,16 @@ def repeated(held: Held, options: Mapping[str, Any], tensors: Inputs) -> Answer:
                         keep("again", gradients_of(value, wanted, again))
                     except SubjectError as error:
                         facts["refused"] = str(error)
+        if other:
+            with seeded(options.get("seed", 0)):
+                inputs = prepared(held, options, tensors)
+                value = result_of(held, built, inputs)
+                with suppress(SubjectError):
+                    result_of(held, built, prepared(held, options, other))
+            try:
+                keep("between", gradients_of(value, [inputs[name] for name in names], flowing))
+            except SubjectError as error:
+                facts["disturbed"] = str(error)
     return Answer(facts, found)
 
 

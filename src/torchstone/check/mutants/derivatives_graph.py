@@ -122,6 +122,45 @@ class WritesToWhatItSaved(SavesBoth):
         return slope, -slope
 
 
+class _MasksWithTheLast(Function):
+    """Its mask is looked up where the last forward left it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, owner: Any) -> Tensor:
+        owner.mask = x > 0
+        ctx.owner = owner
+        return torch.where(x > 0, x, 0.25 * x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        return torch.where(ctx.owner.mask, g, 0.25 * g), None
+
+
+@mutant("D110", also=("S104", *NO_VMAP))
+class LeakyReLUWithTheLastMask(nn.Module):
+    """A network that uses it twice gets the second call's gradient for both."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = _MasksWithTheLast.apply(x, self)
+        return result
+
+
+@mutant("D110", also=NO_VMAP)
+class KeepsItsMaskOnTheClass(Function):
+    """The same, for all calls of the process."""
+
+    mask: Any = None
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        KeepsItsMaskOnTheClass.mask = x > 0
+        return torch.where(x > 0, x, 0.25 * x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        return torch.where(KeepsItsMaskOnTheClass.mask, g, 0.25 * g)
+
+
 @mutant("D111", also=("T101", "T103"))
 class DrawsFromPython(nn.Module):
     """A random frequency that is no random number of torch's: a checkpoint does not restore it."""

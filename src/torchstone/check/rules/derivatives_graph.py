@@ -7,7 +7,7 @@ from torch import Tensor
 
 from torchstone.check.evidence import plain
 from torchstone.check.probe import Answer
-from torchstone.check.repro import called, calling
+from torchstone.check.repro import called, calling, showing
 from torchstone.check.result import Finding
 from torchstone.check.rule import rule
 from torchstone.check.rules.derivatives import Inputs, demand_gradient
@@ -75,32 +75,45 @@ def saved(subject: Subject) -> Iterator[Finding]:
 
 @rule("D110", "repeatable")
 def repeatable(subject: Subject) -> Iterator[Finding]:
-    """A backward can be run again, and adds up in `.grad`.
+    """A backward can be run again, adds up in `.grad`, and is that of its own call.
 
     Why: a backward that writes to a saved tensor, or counts its calls, is right the first time alone: with
-        `retain_graph=True`, in the next step, or with two losses, it is wrong.
-    How: the gradients of one graph are asked for twice, those of a second call of the same object once more, and by
-        `backward()` into a `.grad` that holds ones: all have to be the same.
-    False alarms: a backward that refuses a second pass by an exception is let be. Random numbers start at one seed.
-    Instead: change no saved tensor in place, and keep nothing on `self` that the next call reads.
+        `retain_graph=True`, in the next step, or with two losses, it is wrong. One that looks up on `self`, or on its
+        class, what the last forward left there is wrong as soon as a network uses the object twice.
+    How: the gradients of one graph are asked for twice, those of a second call of the same object once more, by
+        `backward()` into a `.grad` that holds ones, and after a call with other numbers between forward and backward:
+        all have to be the same.
+    False alarms: a backward that refuses a second pass by an exception is let be; one that raises after a call in
+        between is a warning. Random numbers start at one seed.
+    Instead: `ctx.save_for_backward` for what backward needs; change no saved tensor in place, and keep nothing on
+        `self` that the next call reads.
     """
     names = demand_gradient(subject)
-    asked = _upstream(subject, subject.sample())
-    answer = granted(subject.ask("repeated", asked, {"wrt": names}))
+    sample = subject.sample()
+    asked = _upstream(subject, sample)
+    other = subject.sample(seed=1)
+    between = {f"other.{name}": each for name, each in other.items()}
+    answer = granted(subject.ask("repeated", {**asked, **between}, {"wrt": names}))
     told = {
         "again": "a second backward through the same graph gives another gradient for {}",
         "fresh": "the same call a second time gives another gradient for {}",
         "added": "backward() adds something else to {}.grad than the gradient",
+        "between": "a call with other numbers between forward and backward changes the gradient for {}",
     }
     same = torch.equal(answer.tensors["value.first"], answer.tensors["value.fresh"])
     for label, message in told.items():
         # Where the values of a second call are others, so are the gradients: G004 and S104 tell.
         if answer.facts["refused"] if label == "again" else not same:
             continue
+        if label == "between" and (error := answer.facts["disturbed"]):
+            message = f"after a call with other numbers between forward and backward, the backward raises {error}"
+            yield Finding(message, _plainly(asked), severity="warning")
+            return
         name = _apart(answer, label, "first", names)
         if name:
             shown = _difference(answer, label, "first", name)
-            yield Finding(message.format(name), _plainly(asked), repro=_twice(subject, asked, name), **shown)  # type: ignore[arg-type]
+            shows = _between(subject, sample, other, name) if label == "between" else _twice(subject, asked, name)
+            yield Finding(message.format(name), _plainly(asked), repro=shows, **shown)  # type: ignore[arg-type]
             return
 
 
@@ -108,6 +121,12 @@ def _twice(subject: Subject, tensors: Inputs, name: str) -> str:
     asked = f"print(torch.autograd.grad(y.sum(), {name}, retain_graph=True))"
     lines = [called(subject, tensors), asked, f"{asked}  # expected the same"]
     return calling(subject, tensors, lines, wrt=[name])
+
+
+def _between(subject: Subject, tensors: Inputs, other: Inputs, name: str) -> str:
+    again = f"print(torch.autograd.grad(y.sum(), {name}, retain_graph=True))"
+    lines = ("y = {call}", again, "{call:other}  # a call with other numbers", f"{again}  # expected the same")
+    return showing(subject, tensors, *lines, wrt=[name], other=other[subject.x])
 
 
 @rule("D111", "checkpoint", tier="full", severity="warning")
