@@ -346,7 +346,7 @@ SUBJECTS = [
     ),
     (nn.RReLU, "activation", "rrelu", "input float[...]", ""),
     (nn.Threshold, "activation", "threshold", "input float[...]", "threshold = 0.5, value = -2.0"),
-    (nn.CTCLoss, "loss", "", "log_probs float[6, N, C] in log-simplex; targets int64[N, 2] in [1,C)", ""),
+    (nn.CTCLoss, "loss", "ctc", "log_probs float[4, N, C] in log-simplex; targets int64[N, 2] in [1,C)", ""),
 ]
 
 
@@ -613,3 +613,26 @@ def test_a_formula_of_two_predictions():
     (report,) = check(nll, formula="(log_var + (mu - target)**2*exp(-log_var))/2", select=["L101", "D101"]).subjects
     assert report.verdict == "pass"
     assert outcomes(report)["L101"] == outcomes(report)["D101"] == "passed"
+
+
+def test_a_counterpart_says_how_to_reduce():
+    def over_elements(log_q, target):
+        return F.kl_div(log_q, target, reduction="mean")
+
+    def over_rows(log_q, target):
+        return F.kl_div(log_q, target, reduction="batchmean")
+
+    like = "torch.nn.KLDivLoss(reduction='batchmean')"
+    assert not check(over_elements, like=like, select=["L101"]).ok
+    assert not check(over_rows, like=like, select=["L101"]).findings
+
+
+def test_a_name_is_not_claimed_where_the_inputs_have_other_shapes():
+    @named("QuantileLoss")
+    class Several(nn.Module):
+        def forward(self, preds, target):
+            off = target[:, None] - preds
+            return torch.maximum(0.9 * off, -0.1 * off).sum(1).mean()
+
+    (report,) = check(Several, inputs="preds float[N,3]; target float[N]").subjects
+    assert (report.definition, report.verdict) == ("", "pass")

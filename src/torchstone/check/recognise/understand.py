@@ -56,7 +56,7 @@ class _Maker:
 
     def subject(self) -> Subject:
         """The way to understand it that fits."""
-        claimed = claims(self.description, self.request)
+        claimed = tuple(claim for claim in claims(self.description, self.request) if self._has_shapes_of(claim))
         candidates = [each for claim in claimed for each in self._under(claim)]
         if not claimed or any(claim.loose for claim in claimed):
             candidates += self._unknown()
@@ -73,6 +73,17 @@ class _Maker:
         subject.peer = self._peer(subject, chosen.claim)
         subject.dim_told = self._is_dim_told(subject)
         return subject
+
+    def _has_shapes_of(self, claim: Claim) -> bool:
+        """Whether the inputs, where its user gave them, are of one shape for a function of numbers.
+
+        A definition that was asked for is taken as it was asked for.
+        """
+        given = self.request
+        if not given.inputs or given.definition or given.formula or given.like or claim.definition.is_vector:
+            return True
+        entries = inputs.read(given.inputs, self.description, claim.definition)
+        return len({entry.dims for entry in entries if entry.symbol and entry.role != "other"}) == 1
 
     # Ways to understand it.
 
@@ -156,6 +167,9 @@ class _Maker:
     ) -> Subject:
         evaluation = definition is not None and definition.random
         spec = Spec(self.target, kind, tuple(entries), kwargs, evaluation)
+        asked = {} if self.request.like is None else self.request.like.told
+        own = {**self.description.constructor, **self.description.attributes, **self.description.call}
+        reduced = {"reduction": asked["reduction"]} if "reduction" in asked and "reduction" not in own else {}
         ignored = seen(self.description, kwargs).get("ignore_index")
         return Subject(
             spec,
@@ -165,7 +179,7 @@ class _Maker:
             parameters,
             dim=dim,
             ignore_index=ignored if isinstance(ignored, int) and not isinstance(ignored, bool) else None,
-            declared=self.declared,
+            declared={**reduced, **self.declared},
             from_scratch=self.request.from_scratch,
             facts=facts,
         )

@@ -11,7 +11,7 @@ from torchstone.check.points import special_batches
 from torchstone.check.result import Finding
 from torchstone.check.rule import NotApplicable, rule
 from torchstone.check.subject import Subject
-from torchstone.check.truths import is_close, number, off_value, reductions, spoken, truths
+from torchstone.check.truths import is_close, number, off_value, reducing, reductions, spoken, truths
 
 
 @rule("L101", "value", kinds=("loss",), need="definition")
@@ -23,7 +23,8 @@ def value(subject: Subject) -> Iterator[Finding]:
     How: in float64, an ordinary batch under each reduction that the loss offers; then single elements at the places
     where logic goes wrong: labels 0 and 1, ties, a residual of 0, and where the definition's pieces meet. The truth
     comes from the definition, by ball arithmetic; a relative error of 1e-6 is taken for rounding.
-    False alarms: a convention that the definition does not know (the mean over the rows, a factor 1/2). The
+    False alarms: a convention that the definition does not know (the mean over the rows, a factor 1/2). Unreduced
+    numbers that are right but in a single dimension are a warning. The
     definition's page lists those that are as right as its own. Where the inputs are distributions, the mean over the
     rows is the divergence itself, and only noted.
     Instead: compare the smallest input of the finding with the formula by hand.
@@ -31,10 +32,18 @@ def value(subject: Subject) -> Iterator[Finding]:
     sample = subject.sample()
     for reduction in reductions(subject):
         if reduction in ("none", "mean", "sum", "batchmean") and off_value(subject, sample, reduction) is not None:
-            judge = _judged(subject, reduction)
-            yield finding(subject, lambda found, how=reduction: _sentence(subject, found, how), judge, sample)  # type: ignore[misc]
-            return
-    if not subject.has_reduction and subject.trait("reduction") == "batchmean":
+            judge, flat = _judged(subject, reduction), reduction == "none" and _is_flat(subject, sample)
+            yield finding(
+                subject,
+                lambda found, how=reduction: _sentence(subject, found, how),  # type: ignore[misc]
+                judge,
+                sample,
+                severity="warning" if flat else None,
+            )
+            if not flat:
+                return
+    asked = "reduction" in subject.declared
+    if not (subject.has_reduction or asked) and subject.trait("reduction") == "batchmean":
         said = "the mean is over the rows, not the elements: the divergence itself, which PyTorch calls 'batchmean'"
         yield Finding(said, severity="note")
     single = reductions(subject)[-1]
@@ -44,6 +53,13 @@ def value(subject: Subject) -> Iterator[Finding]:
         if off_value(subject, tensors, single) is not None:
             yield finding(subject, lambda found: _sentence(subject, found, "mean"), _judged(subject, single), tensors)
             return
+
+
+def _is_flat(subject: Subject, sample: Mapping[str, Tensor]) -> bool:
+    """Whether the unreduced numbers are right, one after another in a single dimension."""
+    got = subject.must(sample, build=reducing(subject, "none")).tensors["value"]
+    right = next(truths(subject, sample, "none")).value.high
+    return got.dim() == 1 < right.ndim and is_close(got, torch.from_numpy(right.reshape(-1)))
 
 
 def _judged(subject: Subject, reduction: str) -> Judge:
@@ -177,7 +193,8 @@ def reduction_algebra(subject: Subject) -> Iterator[Finding]:
             float(values["sum"]),
         )
     yield from _mean(subject, sample, values, shown)
-    yield from _gradients(given, values, wrt, shown)
+    if {"mean", "sum"} <= set(values) and _is_share(subject, sample, values):
+        yield from _gradients(given, values, wrt, shown)
 
 
 def _mean(
@@ -215,12 +232,21 @@ def _is_weighted(subject: Subject) -> bool:
     return any("weight" in name and value is not None for name, value in known.items())
 
 
+def _is_share(subject: Subject, sample: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> bool:
+    """Whether the mean is the same part of the sum for other predictions: it is not where two losses are added."""
+    other = {**sample, **{name: subject.sample(seed=1)[name] for name in subject.predictions}}
+    mean, total = (subject.call(other, build=subject.reduced(each)) for each in ("mean", "sum"))
+    if not (mean.ok and total.ok):
+        return False
+    first = values["mean"].reshape(()) * total.tensors["value"].reshape(())
+    second = mean.tensors["value"].reshape(()) * values["sum"].reshape(())
+    return is_close(first, second)
+
+
 def _gradients(
     given: Mapping[str, Any], values: Mapping[str, Tensor], wrt: list[str], shown: Mapping[str, Any]
 ) -> Iterator[Finding]:
     """The gradients of the mean and of the sum are as their values are."""
-    if not {"mean", "sum"} <= set(given):
-        return
     share = values["mean"].reshape(()) / values["sum"].reshape(())
     if not bool(share.isfinite()) or float(share) == 0:
         return
