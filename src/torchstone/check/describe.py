@@ -35,7 +35,7 @@ def describe(thing: Any, kwargs: Mapping[str, Any]) -> Description:
     whole = built.__self__ if inspect.ismethod(built) else built  # called through its forward
     owner: Any = thing if isinstance(thing, type) else type(whole)
     maker = {"class": thing, "factory": thing, "instance": type(thing)}.get(form)
-    named = parameters(maker)[0] if maker is not None and not _inherits_init(maker) else {}
+    named, more = parameters(maker) if maker is not None and not _inherits_init(maker) else ({}, False)
     forward = _forward(thing, built, form)
     call = {} if forward is None else parameters(forward)[0]
     if form == "autograd.Function":
@@ -48,6 +48,7 @@ def describe(thing: Any, kwargs: Mapping[str, Any]) -> Description:
         form=form,
         constructor=_defaults(named),
         constructor_required=_required(named),
+        constructor_open=more or form == "factory",
         call=_defaults(call),
         call_required=_required(call),
         call_keyword=tuple(name for name, entry in call.items() if entry.kind is entry.KEYWORD_ONLY),

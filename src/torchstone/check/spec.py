@@ -54,6 +54,7 @@ class Description:
     form: Form
     constructor: Mapping[str, Any] = field(default_factory=dict)
     constructor_required: tuple[str, ...] = ()
+    constructor_open: bool = False  # takes more than is named
     call: Mapping[str, Any] = field(default_factory=dict)
     call_required: tuple[str, ...] = ()
     call_keyword: tuple[str, ...] = ()  # those that have to be passed by name

@@ -187,8 +187,12 @@ class Subject:
 
     @cached_property
     def has_reduction(self) -> bool:
-        """Whether the subject lets its reduction be chosen, PyTorch's way."""
-        known = {**self.description.constructor, **self.description.attributes, **self.description.call}
+        """Whether the subject lets its reduction be chosen, PyTorch's way.
+
+        An attribute says nothing where the constructor takes none of its name: every child of PyTorch's `_Loss` has it.
+        """
+        seen = self.description
+        known = {**seen.constructor, **seen.call, **(seen.attributes if seen.constructor_open else {})}
         return self.kind == "loss" and "reduction" in known
 
     def reduced(self, reduction: str) -> dict[str, Any]:

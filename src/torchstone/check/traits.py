@@ -67,13 +67,18 @@ def _acts_along(subject: "Subject") -> str:
     x = sample[subject.x]
     if not before.ok or before.tensors["value"].shape != x.shape or not x.numel():
         return "row"
-    changed = x.clone()
-    changed.reshape(-1)[0] += 0.5
-    after = subject.call({**sample, subject.x: changed})
-    if not after.ok:
-        return "row"
-    same = torch.isclose(before.tensors["value"], after.tensors["value"], rtol=1e-9, atol=1e-12).reshape(-1)
-    return "element" if bool(same[1:].all()) else "row"
+    for place in (0, x.numel() // 2, x.numel() - 1):
+        for step in (0.5, 8.0):  # a small one may leave the others of a sparse row as they are
+            changed = x.clone()
+            changed.reshape(-1)[place] += step
+            after = subject.call({**sample, subject.x: changed})
+            if not after.ok:
+                return "row"
+            same = torch.isclose(before.tensors["value"], after.tensors["value"], rtol=1e-9, atol=1e-12).reshape(-1)
+            same[place] = True
+            if not bool(same.all()):
+                return "row"
+    return "element"
 
 
 def _changes_shape(subject: "Subject") -> bool:
@@ -181,6 +186,22 @@ def _gradient_hook(subject: "Subject") -> bool:
     return changed.ok and not torch.equal(changed.tensors.get(f"grad.{subject.x}", flowing), flowing)
 
 
+def _single_precision(subject: "Subject") -> bool:
+    """In float64 its value follows a change that float32 sees, and a smaller one not as much."""
+    sample, steps = subject.sample(), (0.0, 2.0**-40, 2.0**-12)
+    if not subject.predictions:
+        return False
+    totals = []
+    for step in steps:
+        scaled = {name: sample[name] * (1 + step) for name in subject.predictions}
+        answer = subject.call({**sample, **scaled})
+        if not answer.ok:
+            return False
+        totals.append(float(answer.tensors["value"].to(torch.float64).sum()))
+    little, more = ((total - totals[0]) / step for total, step in zip(totals[1:], steps[1:], strict=True))
+    return abs(little - more) > 0.05 * abs(more) + 1e-3 * abs(totals[0])
+
+
 def _no(subject: "Subject") -> bool:
     return False
 
@@ -202,5 +223,6 @@ TRAITS = {
     "hides_nan": Trait("a NaN in the input does not show in the result, on purpose", _no),
     "caches": Trait("keeps tensors between calls, on purpose", _no),
     "gradient_hook": Trait("changes the gradient on purpose: reverses or clips it", _gradient_hook),
+    "single_precision": Trait("computes in float32 whatever it is given", _single_precision),
     "data_dependent": Trait("control flow depends on the numbers, on purpose", _no),
 }

@@ -77,11 +77,11 @@ def loose(found: Tensor) -> float:
     return max(LOGIC / torch.finfo(found.dtype).eps, 64.0)
 
 
-def is_close(first: Tensor, second: Tensor) -> bool:
+def is_close(first: Tensor, second: Tensor, relative: float = 1e-6) -> bool:
     """Whether two answers differ by no more than rounding; NaN equals NaN."""
     if first.shape != second.shape:
         return False
-    return torch.allclose(first.to(torch.float64), second.to(torch.float64), rtol=1e-6, atol=1e-9, equal_nan=True)
+    return torch.allclose(first.to(torch.float64), second.to(torch.float64), rtol=relative, atol=1e-9, equal_nan=True)
 
 
 def needs_two_inputs(subject: Subject) -> None:

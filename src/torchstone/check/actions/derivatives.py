@@ -35,23 +35,24 @@ def differences(held: Held, options: Mapping[str, Any], tensors: Inputs) -> Answ
     """What the values do along some directions: from the left, from the right, and about the middle at half the step.
 
     The directions are the tensors "along.NUMBER.NAME" for each number below the option `directions`; where that is
-    missing, each of the first elements of each input of `wrt` is moved alone. Answer: "left.NAME", "right.NAME",
+    missing, each of the first elements of each input of `wrt` is moved alone. The option `step` is another step.
+    Answer: "left.NAME", "right.NAME",
     "half.NAME", of shape (directions, elements of the result), the NAME being "along" where directions were given;
     "value"; the fact "own_backward": a backward that was written by hand has a part in the result.
     """
     with seeded(options.get("seed", 0)), MODES["grad"]():
         value = result_of(held, configured(held, options, tensors), prepared(held, options, tensors))
-    evaluate, middle = _evaluator(held, options, tensors), value.detach()
+    evaluate, middle, step = _evaluator(held, options, tensors), value.detach(), options.get("step", STEP)
     found = {"value": middle}
     for label, directions in _directions(options, tensors).items():
         rows = []
         for along in directions:
             ends = [
                 evaluate({**tensors, **{name: tensors[name] + shift * u for name, u in along.items()}}).reshape(-1)
-                for shift in (-STEP, -STEP / 2, STEP / 2, STEP)
+                for shift in (-step, -step / 2, step / 2, step)
             ]
             here = middle.reshape(-1)
-            rows.append(torch.stack([here - ends[0], ends[3] - here, ends[2] - ends[1]]) / STEP)
+            rows.append(torch.stack([here - ends[0], ends[3] - here, ends[2] - ends[1]]) / step)
         for side, part in zip(("left", "right", "half"), torch.stack(rows, 1), strict=True):
             found[f"{side}.{label}"] = part
     return Answer({"own_backward": has_own_backward(value)}, found)

@@ -37,7 +37,8 @@ def kink_value(subject: Subject) -> Iterator[Finding]:
     places = grids.kinks(settled)
     if not places:
         raise NotApplicable("the definition has no kink")
-    differentiable = subject.trait("differentiable")
+    named = any(kink.accepted != sp.S.Reals for kink in grids.definition_of(settled).kinks)  # a formula names no slope
+    differentiable = named and subject.trait("differentiable")
     for place in places:
         for point in (0.0, -0.0) if place == 0 else (place,):
             tensors = grids.inputs(subject, np.array([point]), torch.float64)

@@ -16,6 +16,7 @@ from torchstone.check.rules.derivatives import Inputs, demand_gradient, number, 
 from torchstone.check.subject import Subject
 
 _CLOSE = 1e-5  # of the largest number: what is wrong here is wrong by far
+_ROUNDING = 1e-12  # of the upstream gradient: what is left of parts that cancel
 
 
 def _ramp(shape: torch.Size) -> Tensor:
@@ -101,7 +102,7 @@ def _not_linear(subject: Subject, tensors: Inputs, name: str) -> Mismatch | None
         if rest is None or whole is None:
             return None
         expected, size = whole - rest, whole.abs() + rest.abs()
-    off = (got - expected).abs() - _CLOSE * size.max()
+    off = (got - expected).abs() - _CLOSE * size.max() - _ROUNDING * flowing.abs().max()
     off = torch.where(got.isfinite() & expected.isfinite(), off, 0.0)
     if not off.numel() or float(off.max()) <= 0:
         return None

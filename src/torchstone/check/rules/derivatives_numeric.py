@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +16,19 @@ from torchstone.check.rule import NotApplicable, rule
 from torchstone.check.rules.derivatives import Inputs, cases, demand_predictions, directions, number, place, selection
 from torchstone.check.subject import Refused, Subject, granted
 
-_CLOSE = 1e-5  # of the derivative
+
+class Care(NamedTuple):
+    """How exact differences are: their step, the noise beside numbers of size 1, and what a kink is told from."""
+
+    close: float
+    noise: float
+    bend: float
+    options: Mapping[str, Any]
+
+
+_FINE = Care(1e-5, 1e-9, 1e-3, {})
+_COARSE = Care(1e-2, 1e-4, 0.1, {"step": 2.0**-8})  # of what computes in float32
+_LITTLE = 1e-3  # of the largest gradient: an own backward that is off by less approximates
 _OPTIONS = 4  # that are moved off their defaults, at most
 
 
@@ -31,7 +43,9 @@ def numeric(subject: Subject) -> Iterator[Finding]:
         suffice: such elements are passed over. Of results that are rows, several choices of elements are looked at.
         Then the same with each number of the subject's own (a slope, a margin) moved off its default.
     False alarms: a part of the computation that is detached on purpose (a target network, a weight that counts as
-        constant) is a warning only, as long as some gradient flows and no backward is written by hand. Of a function
+        constant) is a warning only, as long as some gradient flows and no backward is written by hand; so is a
+        backward that is off by less than a thousandth, as that of a fixed point after a few steps is. What computes in
+        float32 whatever it is given is looked at with larger steps and less exactly. Of a function
         whose values do not change at all (rounding, signs) a gradient is a matter of choice: not applicable; so is
         an identity that changes the gradient (reversal, clipping). Else declare the trait `gradient_hook`.
     Instead: derive the backward anew, or leave it to autograd. Look for `.detach()`, `.data`, `.item()`,
@@ -49,15 +63,23 @@ def numeric(subject: Subject) -> Iterator[Finding]:
                 raise
             continue
         moves |= changes
-        if agrees or not moves or _numeric(subject, tensors, names, build) is None:
+        found = None if agrees or not moves else _numeric(subject, tensors, names, build)
+        if found is None:
             continue
         by_hand = granted(subject.ask("differences", tensors, {"wrt": names, "build": build})).facts["own_backward"]
-        reached = [name for name in names if f"grad.{name}" in subject.must(tensors, wrt=names, build=build).tensors]
-        detached = bool(reached) and not by_hand
+        gradients = subject.must(tensors, wrt=names, build=build).tensors
+        reached = [gradients[f"grad.{name}"] for name in names if f"grad.{name}" in gradients]
+        end = ""
+        if reached and not by_hand:
+            end = "; is something detached on purpose?"
+        elif found.got is not None and abs(found.got - found.expected) <= _LITTLE * max(
+            float(each.abs().max()) for each in reached
+        ):
+            end = "; is it an approximation on purpose?"
         start = "".join(f"with {name} = {number(value)}, " for name, value in build.items())
-        sentence = partial(_differs, start=start, end="; is something detached on purpose?" if detached else "")
+        sentence = partial(_differs, start=start, end=end)
         judge = partial(_numeric, subject, names=names, build=build)
-        yield finding(subject, sentence, judge, tensors, severity="warning" if detached else None)
+        yield finding(subject, sentence, judge, tensors, severity="warning" if end else None)
         return
     if not moves:
         raise NotApplicable("its values do not change with small changes of the input")
@@ -85,21 +107,25 @@ def _differs(mismatch: Mismatch, start: str, end: str) -> str:
 class Slopes:
     """Differences of values along directions (rows), for each element of the result, and how good they are."""
 
-    def __init__(self, answer: Answer, label: str, lengths: Tensor) -> None:
+    def __init__(self, answer: Answer, label: str, lengths: Tensor, care: Care) -> None:
         left, right, half = (
             answer.tensors[f"{side}.{label}"].to(torch.float64) / lengths[:, None] for side in ("left", "right", "half")
         )
         level = 1.0 + answer.tensors["value"].to(torch.float64).abs().nan_to_num(0.0, 0.0, 0.0).max()
         self.middle = (left + right) / 2
-        self.unsure = 10 * (half - self.middle).abs() + 1e-9 * level
-        self.smooth = (right - left).abs() <= 1e-3 * (left.abs() + right.abs()) + 1e-6 * level
+        self.unsure = 10 * (half - self.middle).abs() + care.noise * level + care.close * self.middle.abs()
+        self.smooth = (right - left).abs() <= care.bend * (left.abs() + right.abs()) + 1e3 * care.noise * level
         self.moves = bool((self.smooth & ((left != 0) | (right != 0))).any())
 
     def along(self, flowing: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The derivative of <flowing, value> along each direction, how much it may be off, and where it is one."""
-        middle, allowed = self.middle @ flowing, (self.unsure + _CLOSE * self.middle.abs()) @ flowing.abs()
+        middle, allowed = self.middle @ flowing, self.unsure @ flowing.abs()
         smooth = (self.smooth | (flowing == 0)).all(1) & middle.isfinite() & allowed.isfinite()
         return middle, allowed, smooth
+
+
+def _care(subject: Subject) -> Care:
+    return _COARSE if subject.trait("single_precision") else _FINE
 
 
 def _turns(subject: Subject, tensors: Inputs, shape: torch.Size) -> list[dict[str, Tensor]]:
@@ -113,9 +139,10 @@ def _glance(subject: Subject, tensors: Inputs, names: Sequence[str], build: Mapp
     """Whether the values change, and agree with the gradients, along two directions through all elements at once."""
     ways = [_inside(subject, tensors, directions(tensors, names, turn)) for turn in (0, 1)]
     along = {f"along.{turn}.{name}": u for turn, way in enumerate(ways) for name, u in way.items()}
-    options = {"wrt": names, "build": build, "directions": len(ways)}
+    care = _care(subject)
+    options = {"wrt": names, "build": build, "directions": len(ways), **care.options}
     answer = granted(subject.ask("differences", {**tensors, **along}, options))
-    slopes = Slopes(answer, "along", torch.ones(len(ways)))
+    slopes = Slopes(answer, "along", torch.ones(len(ways)), care)
     agrees = True
     for asked in _turns(subject, tensors, answer.tensors["value"].shape):
         got = granted(subject.call(asked, wrt=names, build=build))
@@ -149,25 +176,25 @@ def _flowing(tensors: Inputs, answer: Answer) -> Tensor:
 
 def _numeric(subject: Subject, tensors: Inputs, names: Sequence[str], build: Mapping[str, Any]) -> Mismatch | None:
     """The element whose gradient is furthest from what differences give, if one is wrong."""
-    options = {"wrt": names, "build": build}
-    answer = subject.ask("differences", tensors, options)
+    options, care = {"wrt": names, "build": build}, _care(subject)
+    answer = subject.ask("differences", tensors, {**options, **care.options})
     if not answer.ok:
         return None
     for asked in _turns(subject, tensors, answer.tensors["value"].shape):
         got = subject.call(asked, **options)
         for name in names if got.ok else ():
-            found = _worst_slope(asked, got, answer, name, options)
+            found = _worst_slope(asked, got, answer, name, options, care)
             if found is not None:
                 return found
     return None
 
 
 def _worst_slope(
-    tensors: Inputs, got: Answer, answer: Answer, name: str, options: Mapping[str, Any]
+    tensors: Inputs, got: Answer, answer: Answer, name: str, options: Mapping[str, Any], care: Care
 ) -> Mismatch | None:
     count = len(answer.tensors[f"left.{name}"])
     lengths = tensors[name].to(torch.float64).reshape(-1)[:count].abs().clamp(min=1.0)
-    right, allowed, smooth = Slopes(answer, name, lengths).along(_flowing(tensors, answer))
+    right, allowed, smooth = Slopes(answer, name, lengths, care).along(_flowing(tensors, answer))
     gradient = got.tensors.get(f"grad.{name}", torch.zeros_like(tensors[name]))
     mine = gradient.to(torch.float64).reshape(-1)[:count]
     off = ((mine - right).abs() / (allowed + 1e-300)).nan_to_num(torch.inf)

@@ -68,7 +68,7 @@ def dtype_kept(subject: Subject) -> Iterator[Finding]:
     everything after it slow, or fail at the next layer; a half that becomes float32 takes twice the memory.
     How: ordinary inputs in each of the four types. A type that is refused is passed over.
     False alarms: a loss that returns float32 for a half type on purpose, which is a note; an activation that does so is
-    a warning.
+    a warning, and so is a loss that computes in float32 whatever it is given.
     Instead: make constants with `torch.full_like(x, ...)` or plain Python numbers, not with `torch.tensor([...])` or
     NumPy; after `x.float()` go back with `.to(x.dtype)`.
     """
@@ -97,7 +97,9 @@ def dtype_kept(subject: Subject) -> Iterator[Finding]:
 def _weight(subject: Subject, name: str, got: str) -> Severity:
     """How bad a change of type is."""
     upwards = name in ("float16", "bfloat16") and got == "float32"
-    return "error" if not upwards else "note" if subject.kind == "loss" else "warning"
+    if subject.kind == "loss" and got == "float32":
+        return "note" if upwards else "warning"
+    return "warning" if upwards else "error"
 
 
 def _whole_numbers(subject: Subject) -> Iterator[Finding]:

@@ -154,7 +154,7 @@ def _nonsense(subject: Subject) -> Iterator[tuple[str, Any]]:
     if seen.form in ("function", "autograd.Function"):
         settable = dict(seen.call)
     for name, value in (("reduction", "bogus"), ("label_smoothing", 1.5), ("dim", 17)):
-        if name in settable:
+        if subject.has_reduction if name == "reduction" else name in settable:
             yield name, value
     for entry in () if subject.definition is None else subject.definition.parameters:
         named = next((each for each in (entry.argument, entry.name) if each in settable), None)

@@ -13,14 +13,18 @@ from torchstone.check.subject import Subject, granted
 AFTER = ("G001", "G002", "G004", "G006")
 
 
-def _off(first: Tensor, second: Tensor, rtol: float = 1e-9) -> tuple[float, float] | None:
+def _off(first: Tensor, second: Tensor, rtol: float) -> tuple[float, float] | None:
     """The two numbers that are furthest apart, where that is more than rounding."""
     if first.shape != second.shape:
         return float(first.sum()), float(second.sum())
-    if torch.allclose(first, second, rtol=rtol, atol=1e-12, equal_nan=True):
+    if torch.allclose(first, second, rtol=rtol, atol=1e-3 * rtol, equal_nan=True):
         return None
     place = int((first - second).abs().nan_to_num(torch.inf).reshape(-1).argmax())
     return float(first.reshape(-1)[place]), float(second.reshape(-1)[place])
+
+
+def _tolerance(subject: Subject) -> float:
+    return 1e-4 if subject.trait("single_precision") else 1e-9
 
 
 def _plain_subject(subject: Subject) -> None:
@@ -74,7 +78,7 @@ def mapped(subject: Subject) -> Iterator[Finding]:
                 yield Finding(message, shown(samples[0]), severity=severity)
             told.add(message)
             continue
-        pair = _off(tensors[f"loop{over}"], tensors[f"vmap{over}"])
+        pair = _off(tensors[f"loop{over}"], tensors[f"vmap{over}"], _tolerance(subject))
         if pair is not None:
             yield Finding(f"{what} gives {text(pair[1])} where a loop gives {text(pair[0])}", shown(samples[0]), *pair)
             return
@@ -113,7 +117,7 @@ def func_grad(subject: Subject) -> Iterator[Finding]:
             message, _ = _refused(raised[name], f"torch.func.{name}")
             yield Finding(message, shown(sample), severity="note")
             return
-        pair = _off(tensors[f"autograd's {name}"], tensors[name])
+        pair = _off(tensors[f"autograd's {name}"], tensors[name], _tolerance(subject))
         if pair is not None:
             yield Finding(
                 f"torch.func.{name} gives {text(pair[1])} where autograd gives {text(pair[0])}", shown(sample), *pair
@@ -148,7 +152,7 @@ def compiles(subject: Subject) -> Iterator[Finding]:
         if f"compiled.{name}" not in tensors:
             yield Finding(f"compiled, the {what} is missing", shown(sample))
             continue
-        pair = _off(tensors[f"eager.{name}"], tensors[f"compiled.{name}"])
+        pair = _off(tensors[f"eager.{name}"], tensors[f"compiled.{name}"], _tolerance(subject))
         if pair is not None:
             yield Finding(
                 f"compiled, the {what} is {text(pair[1])}, and {text(pair[0])} otherwise", shown(sample), *pair
