@@ -161,6 +161,50 @@ def test_pytorch_follows_its_options(loss):
     assert not findings(loss, "L111")
 
 
+IN_TIME = "logits float[N,C,T]; target int64[N,T] in [0,C)"
+
+
+class Sequences(nn.Module):
+    """Each sequence's own mean, then their mean: those with few labels that count weigh too much."""
+
+    def __init__(self, ignore_index: int = -100) -> None:
+        super().__init__()
+        self.ignore_index = ignore_index
+
+    def mean(self, costs, counts):
+        axes = tuple(range(1, costs.dim()))
+        return (costs.sum(axes) / counts.sum(axes)).mean() if axes else costs.sum() / counts.sum()
+
+    def forward(self, logits, target):
+        costs = F.cross_entropy(logits, target, ignore_index=self.ignore_index, reduction="none")
+        return self.mean(costs, target != self.ignore_index)
+
+
+class AllThatCount(Sequences):
+    def mean(self, costs, counts):
+        return costs.sum() / counts.sum()
+
+
+def of_sequences(logits, target):
+    """The index is written in the code."""
+    return Sequences()(logits, target)
+
+
+@pytest.mark.parametrize("settings", [{}, {"inputs": IN_TIME}])
+@pytest.mark.parametrize("loss", [Sequences, of_sequences])
+def test_the_mean_of_the_sequences_means_is_found(loss, settings):
+    (found,) = findings(loss, "L111", definition="cross_entropy", **settings)
+    assert found.severity == "error"
+    assert found.cause == "it is the mean of the sequences' own means"
+
+
+@pytest.mark.parametrize("settings", [{}, {"inputs": IN_TIME}])
+@pytest.mark.parametrize("loss", [AllThatCount, nn.CrossEntropyLoss, nn.NLLLoss])
+def test_the_mean_over_all_that_counts_is_right(loss, settings):
+    name = "cross_entropy" if loss is AllThatCount else None
+    assert not findings(loss, "L111", definition=name, **(settings if loss is not nn.NLLLoss else {}))
+
+
 # L113
 
 

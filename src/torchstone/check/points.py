@@ -261,3 +261,8 @@ def batched(subject: Subject, sample: Mapping[str, Tensor]) -> tuple[str, ...]:
 def taken(sample: Mapping[str, Tensor], names: tuple[str, ...], rows: Any) -> dict[str, Tensor]:
     """Some rows of the inputs that have them."""
     return {name: tensor[rows] if name in names else tensor for name, tensor in sample.items()}
+
+
+def unflattened(tensor: Tensor, size: int) -> Tensor:
+    """(N d, C) as (N, C, d), and (N d,) as (N, d)."""
+    return tensor.reshape(-1, size, *tensor.shape[1:]).movedim(1, -1).contiguous()

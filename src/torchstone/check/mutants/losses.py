@@ -288,6 +288,22 @@ class IgnoredRowsInTheMean(nn.Module):
         return (loss * kept).sum() / len(loss)
 
 
+@mutant("L111", definition="cross_entropy")
+class MeanOfSequenceMeans(nn.Module):
+    """Each sequence is divided by its own count, whatever the others have."""
+
+    def __init__(self, ignore_index: int = -100) -> None:
+        super().__init__()
+        self.ignore_index = ignore_index
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        costs = F.cross_entropy(logits, target, ignore_index=self.ignore_index, reduction="none")
+        counts = target != self.ignore_index
+        if target.dim() == 1:
+            return costs.sum() / counts.sum()
+        return (costs.flatten(1).sum(1) / counts.flatten(1).sum(1)).mean()
+
+
 @mutant("L111", also=("G007",), definition="bce_with_logits")
 def positive_weight_for_both(logits: Tensor, target: Tensor, pos_weight: Tensor | None = None) -> Tensor:
     """pos_weight multiplies both terms."""

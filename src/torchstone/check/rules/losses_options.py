@@ -8,7 +8,9 @@ import sympy as sp
 import torch
 from torch import Tensor
 
+from torchstone.check.entries import Entry
 from torchstone.check.evidence import Mismatch, finding, plain, worst
+from torchstone.check.points import unflattened
 from torchstone.check.result import Finding
 from torchstone.check.rule import NotApplicable, rule
 from torchstone.check.subject import Subject
@@ -136,6 +138,7 @@ def ignored_weights(subject: Subject) -> Iterator[Finding]:
             yield from _changes(subject, name)
     yield from _ignoring(subject, takes)
     if not takes and subject.ignore_index is None:
+    yield from _ignoring_in_sequences(subject, takes)
         raise NotApplicable("it takes no options")
 
 
@@ -254,6 +257,81 @@ def _ignoring(subject: Subject, takes: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _against_kept(
+def _ignoring_in_sequences(subject: Subject, takes: Mapping[str, Any]) -> Iterator[Finding]:
+    """Targets of more dimensions: the mean is over all places that count, however they lie in the sequences."""
+    target = subject.target
+    if subject.definition is None or target is None or target.is_floating or not target.within.startswith("[0,"):
+        return
+    own = subject.description.attributes.get("ignore_index", takes.get("ignore_index", subject.ignore_index))
+    index = _USUAL_INDEX if own is None else own
+    made = _sequences(subject, target)
+    if not isinstance(index, int) or made is None:
+        return
+    asked = replace(subject, ignore_index=index)
+    flat, deep = made
+    if own is None and off_value(asked, {**flat, target.name: _with_ignored(flat[target.name], index)}, "mean"):
+        return  # it never said that it ignores anything
+    for reduction in (each for each in reductions(subject) if each in ("mean", "sum", "none")):
+        if off_value(asked, deep, reduction) is not None:
+            continue  # of shapes that it was not made for, L105 speaks
+        for counts in _COUNTS:
+            tensors = {**deep, target.name: _ignored_in(deep[target.name], counts, index)}
+            wrong = off_value(asked, tensors, reduction)
+            if wrong is None:
+                continue
+            places = tensors[target.name][0].numel()
+            left = [int((row != index).sum()) for row in tensors[target.name]]
+            yield Finding(
+                f"with ignore_index={index}, where {', '.join(map(str, left))} of {places} places of each sequence "
+                f"count, the loss is {number(wrong.got)}, expected {number(wrong.expected)}: the mean over all places "
+                "that count",
+                {name: plain(tensor) for name, tensor in tensors.items()},
+                wrong.expected,
+                wrong.got,
+                cause=_mean_of_means(asked, tensors, target.name, wrong.got),
+            )
+            return
+
+
+_USUAL_INDEX = -100  # PyTorch's
+_COUNTS = ((1, -1, 0, 2), (1, 0, 99, 2))  # how many places are ignored in each sequence; -1: all but one
+
+
+def _sequences(subject: Subject, target: Entry) -> tuple[dict[str, Tensor], dict[str, Tensor]] | None:
+    """Ordinary inputs, and the same or others in more dimensions."""
+    if len(subject.inputs) != 2 or subject.entry(subject.x).dims[:1] != ("N",):
+        return None
+    if target.dims == ("N",):
+        flat = subject.sample(N=12, seed=2)
+        return flat, {name: unflattened(tensor, 4) for name, tensor in flat.items()}
+    sample = subject.sample()
+    return (sample, sample) if sample[target.name].dim() > 1 else None
+
+
+def _with_ignored(labels: Tensor, index: int) -> Tensor:
+    """One place ignored, or one of each sequence: the mean of the means is then the mean."""
+    changed = labels.clone()
+    changed[(slice(None),) * (labels.dim() > 1) + (slice(0, 1),)] = index
+    return changed
+
+
+def _ignored_in(labels: Tensor, counts: tuple[int, ...], index: int) -> Tensor:
+    changed = labels.clone().reshape(len(labels), -1)
+    for row, count in zip(changed, counts, strict=False):
+        row[: len(row) + count if count < 0 else count] = index
+    return changed.reshape(labels.shape)
+
+
+def _mean_of_means(subject: Subject, tensors: Mapping[str, Tensor], target: str, got: Any) -> str:
+    """What the mean is instead, where it is that of the sequences' means."""
+    each = torch.from_numpy(subject.expected(tensors, reduction="none").value.high)
+    counts = tensors[target].ne(subject.ignore_index or 0).reshape(len(each), -1).sum(1)
+    means = each.reshape(len(each), -1).sum(1) / counts
+    guesses = (means.mean(), means.nan_to_num().mean(), means.nanmean())
+    fits = isinstance(got, float) and any(is_close(torch.tensor(got, dtype=torch.float64), each) for each in guesses)
+    return "it is the mean of the sequences' own means" if fits else ""
+
+
     subject: Subject,
     tensors: Mapping[str, Tensor],
     kept: Mapping[str, Tensor],

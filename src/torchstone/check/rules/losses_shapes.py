@@ -8,7 +8,7 @@ from torch import Tensor
 
 from torchstone.check.entries import Entry
 from torchstone.check.evidence import plain
-from torchstone.check.points import batched, taken
+from torchstone.check.points import batched, taken, unflattened
 from torchstone.check.result import Finding
 from torchstone.check.rule import NotApplicable, rule
 from torchstone.check.subject import Subject
@@ -256,7 +256,7 @@ def _deeper(subject: Subject) -> Iterator[tuple[dict[str, Tensor], dict[str, Ten
     if _is_over_classes(subject):
         for size in (5, 4, 1):
             flat = subject.sample(N=4 * size, seed=2)
-            yield {name: _unflattened(each, size) for name, each in flat.items()}, flat
+            yield {name: unflattened(each, size) for name, each in flat.items()}, flat
     elif all(entry.dims == ("...",) and entry.is_floating for entry in subject.inputs):
         for shape in ((6,), (2, 3, 4), (2, 3, 2, 2)):
             deep = subject.sample(extra=shape)
@@ -268,12 +268,6 @@ def _is_over_classes(subject: Subject) -> bool:
     target = subject.target
     others = len(subject.inputs) == 2 and target is not None and target.dtype == "int64" and target.dims == ("N",)
     return others and subject.entry(subject.x).dims == ("N", "C")
-
-
-def _unflattened(tensor: Tensor, size: int) -> Tensor:
-    """(N d, C) as (N, C, d), and (N d,) as (N, d)."""
-    split = tensor.reshape(-1, size, *tensor.shape[1:])
-    return split.movedim(1, -1).contiguous()
 
 
 def _flat_answer(
