@@ -256,6 +256,8 @@ class _Maker:
             entries = _alike(subject, called)
         own = _configured(subject, other)
         kwargs = {**own, **other.told} if self.request.like else {**other.told, **own}
+        if other.description.form == "instance":  # it has them; PoissonNLLLoss calls an input and a switch log_input
+            kwargs = {name: value for name, value in kwargs.items() if name not in called}
         spec = Spec(other.text, subject.spec.kind, entries, kwargs, subject.spec.evaluation)
         shown = ", ".join(f"{name}={value!r}" for name, value in kwargs.items())
         text = f"{other.dotted}({shown})" if kwargs and other.description.form == "class" else other.text
