@@ -126,7 +126,8 @@ def ignored_weights(subject: Subject) -> Iterator[Finding]:
     ...) is moved off its default: the loss has to change, and to what the definition says, under each reduction. With
     an ignored index, a batch has to cost what it costs without the ignored rows, and their gradient is exactly 0.
     False alarms: a mean that divides by the number of rows where PyTorch divides by the summed weights is a deviation
-    that is found here. An object that is already built is tried as it is.
+    that is found here. Where no definition is known, ignored rows that stay in the mean's count are a warning: some
+    packages do so on purpose. An object that is already built is tried as it is.
     Instead: read each option once more in forward; divide the mean by the weights that count.
     """
     takes = _takes(subject)
@@ -137,8 +138,8 @@ def ignored_weights(subject: Subject) -> Iterator[Finding]:
         for name in _KNOWN.keys() & takes.keys():
             yield from _changes(subject, name)
     yield from _ignoring(subject, takes)
-    if not takes and subject.ignore_index is None:
     yield from _ignoring_in_sequences(subject, takes)
+    if not takes and subject.ignore_index is None:
         raise NotApplicable("it takes no options")
 
 
@@ -175,7 +176,7 @@ def _moved(subject: Subject, entry: Input) -> Iterator[Finding]:
             return off_value(moved, {**tensors, **given}, how, build)
 
         wrong = judge(sample)
-        if wrong is None:
+        if wrong is None or isinstance(wrong.got, dict):  # another shape is L101's
             continue
         under = f", reduction='{reduction}'" if subject.has_reduction else ""
         if nothing:
@@ -256,7 +257,6 @@ def _ignoring(subject: Subject, takes: Mapping[str, Any]) -> Iterator[Finding]:
             return
 
 
-def _against_kept(
 def _ignoring_in_sequences(subject: Subject, takes: Mapping[str, Any]) -> Iterator[Finding]:
     """Targets of more dimensions: the mean is over all places that count, however they lie in the sequences."""
     target = subject.target
@@ -332,6 +332,7 @@ def _mean_of_means(subject: Subject, tensors: Mapping[str, Tensor], target: str,
     return "it is the mean of the sequences' own means" if fits else ""
 
 
+def _against_kept(
     subject: Subject,
     tensors: Mapping[str, Tensor],
     kept: Mapping[str, Tensor],
@@ -344,7 +345,7 @@ def _mean_of_means(subject: Subject, tensors: Mapping[str, Tensor], target: str,
         chosen = {**reducing(subject, reduction), **build}
         whole = subject.call(tensors, build=chosen, wrt=[subject.x])
         alone = subject.call(kept, build=chosen)
-        if not (whole.ok and alone.ok) or reduction == "other":
+        if not (whole.ok and alone.ok):
             continue
         got, expected = whole.tensors["value"], alone.tensors["value"]
         rows, count = len(ignored), int((~ignored).sum())
@@ -353,12 +354,14 @@ def _mean_of_means(subject: Subject, tensors: Mapping[str, Tensor], target: str,
         if not is_close(got, expected):
             by_all = got.numel() == 1 and is_close(got * rows / count, expected)
             cause = f": the mean is over all {rows} rows, not over the {count} that count" if by_all else ""
+            known = subject.definition is not None
             yield Finding(
                 f"with ignore_index={index} and {rows - count} of {rows} rows ignored, the loss is {listed(got)}, "
                 f"without those rows it is {listed(expected)}{cause}",
                 shown,
                 plain(expected),
                 plain(got),
+                severity="warning" if reduction == "other" or (by_all and not known) else None,
             )
         gradient = whole.tensors.get(f"grad.{subject.x}")
         if gradient is not None and bool(gradient[ignored].ne(0).any()):
@@ -366,3 +369,7 @@ def _mean_of_means(subject: Subject, tensors: Mapping[str, Tensor], target: str,
             yield Finding(
                 f"the gradient of a row ignored by ignore_index={index} is {largest}, expected exactly 0", shown
             )
+        elif gradient is not None and not bool(gradient.any()):
+            before = subject.call(kept, wrt=[subject.x]).tensors.get(f"grad.{subject.x}")
+            if before is not None and bool(before.any()):
+                yield Finding(f"with ignore_index={index} no row has a gradient, not even those that count", shown)

@@ -100,9 +100,9 @@ def batch_shapes(subject: Subject) -> Iterator[Finding]:
     False alarms: losses whose samples belong together (contrastive, dice, the mean over a mask). Without a definition,
     nobody knows that they do not: then a batch that is not the mean or the sum of its samples is no finding. It is an
     error where the loss is unreduced and each prediction has its own target, and a warning where the target is the
-    class of its row: a focal factor of the batch's mean cross-entropy is no focal loss. Declare the trait
-    `couples_batch` where it is meant. Shapes that the loss was not made for are a warning; an exception is always
-    right.
+    class of its row: a focal factor of the batch's mean cross-entropy is no focal loss. Weights that follow from the
+    batch's targets alone are no finding. Declare the trait `couples_batch` where it is meant. Shapes that the loss was
+    not made for are a warning; an exception is always right.
     Instead: compute each sample's loss first, and reduce last; check the number of dimensions and raise; take sizes
     from the inputs of the call.
     """
@@ -203,7 +203,7 @@ def _one_by_one(subject: Subject) -> Iterator[Finding]:
     if whole is None:
         return
     if reduction == "none":
-        if any(each.dim() == 0 for each in singles) or whole.dim() == 0:
+        if any(each.dim() == 0 for each in singles) or whole.dim() == 0 or len(whole) != len(singles):
             return
         together = torch.cat(singles)
     else:
@@ -211,6 +211,8 @@ def _one_by_one(subject: Subject) -> Iterator[Finding]:
         together = stacked.mean() if reduction in ("mean", "batchmean") else stacked.sum()
         whole = whole.reshape(())
     if not is_close(whole, together) and not _is_right(subject, sample, names, reduction):
+        if reduction == "none" and subject.definition is None and _is_by_targets(subject, sample, names, whole, build):
+            raise NotApplicable("the loss of a sample depends on the others' targets")
         of = {"none": "", "sum": "the sum of "}.get(reduction, "the mean of ")
         said = f"the loss of a batch of {len(singles)} is {listed(whole)}, {of}its samples' alone {listed(together)}"
         if reduction == "none" and whole.shape == together.shape:
@@ -219,6 +221,18 @@ def _one_by_one(subject: Subject) -> Iterator[Finding]:
             row = place // (whole.numel() // len(whole))
             said = f"the loss of sample {row} is {one} in a batch of {len(singles)}, and {other} alone"
         yield Finding(said, {name: plain(tensor) for name, tensor in sample.items()}, plain(together), plain(whole))
+
+
+def _is_by_targets(
+    subject: Subject, sample: Mapping[str, Tensor], names: tuple[str, ...], whole: Tensor, build: Mapping[str, Any]
+) -> bool:
+    """Whether a sample's loss is the same whatever the others' predictions are: classes are weighed by their count."""
+    others = {name: sample[name].clone() for name in subject.predictions if name in names}
+    fresh = subject.sample(seed=1)
+    for name, tensor in others.items():
+        tensor[1:] = fresh[name][1:]
+    answer = subject.call({**sample, **others}, build=build)
+    return answer.ok and answer.tensors["value"].shape == whole.shape and is_close(answer.tensors["value"][0], whole[0])
 
 
 def _is_right(subject: Subject, sample: Mapping[str, Tensor], names: tuple[str, ...], reduction: str) -> bool:
