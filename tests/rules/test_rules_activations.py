@@ -106,13 +106,27 @@ def test_without_a_definition_a_mixed_batch_is_a_warning():
         (lambda x: torch.relu(x.reshape(-1)).reshape(x.shape), ["note"]),  # the memory format
         (lambda x: torch.relu(x.view(-1)).view(x.shape), ["warning"]),
         (lambda x: torch.relu(x).squeeze(), ["error"]),
-        (lambda x: torch.relu(x).reshape(-1), ["error"]),
+        (lambda x: torch.relu(x).reshape(-1), ["error", "note"]),
         (lambda x: torch.relu(x).flatten(2) if x.dim() > 2 else torch.relu(x), ["error"]),
         (lambda x: torch.relu(torch.as_strided(x, x.shape, torch.empty(x.shape).stride())), ["error", "error"]),
     ],
 )
 def test_shapes_and_layouts(function, expected):
     assert severities(function, "relu", "A104") == expected
+
+
+class WithAWeight(nn.Module):
+    def __init__(self, count=1):
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((count,), 0.25))
+
+    def forward(self, x):
+        return torch.where(x > 0, x, self.weight * x)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_what_has_no_channels_may_take_on_the_dimension_of_a_parameter(count):
+    assert set(severities(WithAWeight(count), "none", "A104")) == {"note"}
 
 
 def test_a_loud_refusal_of_a_shape_is_a_note():
@@ -142,7 +156,8 @@ def test_a_sum_that_rounding_explains_is_no_violation():
         (lambda x: F.relu(x) - 0.01 * F.relu(-x), "leaky_relu", ["warning"]),
         (lambda x: torch.where(x > 0, x, torch.expm1(x)), "elu", []),
         (lambda x: torch.minimum(F.relu(x), torch.tensor(6.0)), "relu6", ["warning"]),
-        (lambda x: x * (x.abs() >= 0.5), "hardshrink", ["note", "note"]),
+        (lambda x: x * (x.abs() >= 0.5), "hardshrink", ["warning", "warning"]),
+        (lambda x, threshold=0.5, value=0.25: torch.where(x >= threshold, x, value), "threshold", ["warning"]),
         (lambda x: torch.where(x.abs() == 0.5, 7.0, x * (x.abs() > 0.5)), "hardshrink", ["error", "error"]),
     ],
 )

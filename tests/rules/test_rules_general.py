@@ -325,6 +325,22 @@ def other_without_gradient(x):
     return x * 2 if torch.is_grad_enabled() else x * 2.001
 
 
+class Reverses(torch.autograd.Function):
+    """PyTorch says of a view that its forward returns under no_grad that it requires a gradient; it has no graph."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        return -g
+
+
+def cut_and_wanting(x):
+    return (x * 2).detach().requires_grad_()
+
+
 class WithAParameter(nn.Module):
     def __init__(self):
         super().__init__()
@@ -342,6 +358,8 @@ class WithAParameter(nn.Module):
         (hit_rate, PAIR, ["warning"]),
         (other_without_gradient, {}, ["error"]),
         (WithAParameter, {}, "passed"),
+        (Reverses, {"kind": "activation"}, "passed"),
+        (cut_and_wanting, {"kind": "activation"}, ["warning"]),
         (nn.Identity(), {"kind": "activation"}, "passed"),
     ],
 )

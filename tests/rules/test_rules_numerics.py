@@ -54,6 +54,29 @@ def test_digits_and_overflow(function, definition, expected):
     assert fired(function, definition, "N101", "N102", "N103", kind="activation") == expected
 
 
+def of_marked(prediction, target):
+    """Samples whose target is marked are no part of it."""
+    counted = torch.arange(len(target)) < 2
+    return (prediction - target).square()[counted].mean()
+
+
+def of_nothing_that_is_nan(prediction, target):
+    return torch.nanmean((prediction - target).square())
+
+
+def of_one_side(prediction, target):
+    """A hinge: most samples are satisfied."""
+    return (1 - prediction * target.sign()).clamp(min=0).mean()
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"), [(of_marked, []), (of_nothing_that_is_nan, [("N104", "error")]), (of_one_side, [])]
+)
+def test_a_nan_in_a_sample_that_does_not_count_need_not_show(loss, expected):
+    inputs = "prediction float[N]; target float[N]"
+    assert fired(loss, "none", "N104", kind="loss", inputs=inputs) == expected
+
+
 OURS = [cls for cls in vars(torchstone.activations).values() if isinstance(cls, type)]
 
 

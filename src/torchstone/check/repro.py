@@ -65,7 +65,7 @@ def showing(
 class _Call:
     """The call of a subject as an expression; as a format, with another tensor as its first input."""
 
-    def __init__(self, subject: Subject, tensors: Mapping[str, Tensor], options: Mapping[str, Any] = {}) -> None:  # noqa: B006
+    def __init__(self, subject: Subject, tensors: Mapping[str, Tensor], options: Mapping[str, Any] = {}) -> None:
         self._subject, self._tensors, self._options = subject, tensors, options
 
     def __format__(self, other: str) -> str:
@@ -96,7 +96,7 @@ def _keywords(values: Mapping[str, Any]) -> list[str]:
 
 
 def _imported(subject: Subject, build: Mapping[str, Any], floating: torch.dtype) -> list[str]:
-    """The lines that bring the subject in, and build it as it is looked at: in the dtype of its inputs, and its mode."""
+    """The lines that bring the subject in, and build it as it is looked at: in its inputs' dtype, and in its mode."""
     where, _, name = subject.spec.target.rpartition(":")
     form = subject.description.form
     inner = f"{name}.apply" if form == "autograd.Function" else name

@@ -82,7 +82,7 @@ def _generators() -> dict[str, Any]:
 def modes(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Answer:
     """The value in each gradient mode. Tensors: "grad", "no_grad", "inference", and "plain" without a gradient wanted.
 
-    Facts: "requires_grad" by the same names, "raised" where a mode was refused, "learnable".
+    Facts: "graph" by the same names (whether the result has one), "raised" where a mode was refused, "learnable".
     """
     found: dict[str, Tensor] = {}
     wants: dict[str, bool] = {}
@@ -105,9 +105,9 @@ def modes(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor])
             continue
         # What an identity passes on, and TorchScript, which knows no gradient mode, are excused.
         excused = isinstance(built, SCRIPTED) or any(value is each for each in inputs.values())
-        wants[name] = value.requires_grad and not (excused and name != "grad")
+        wants[name] = value.grad_fn is not None and not (excused and name != "grad")
         found[name] = value.detach().clone()
-    return Answer({"requires_grad": wants, "raised": raised, "learnable": learnable}, found)
+    return Answer({"graph": wants, "raised": raised, "learnable": learnable}, found)
 
 
 @action

@@ -88,6 +88,12 @@ def leaky_relu_by_division(x: Tensor) -> Tensor:
     return torch.where(x == 0, x * 0.0, leaky * (x / x))
 
 
+@mutant("A107", definition="hardshrink", also=("A108", "N104"))
+def hardshrink_with_its_edge(x: Tensor, lambd: float = 0.5) -> Tensor:
+    """It keeps what is exactly at the edge."""
+    return torch.where(x.abs() >= lambd, x, 0.0 * x)
+
+
 @clean("A107", "A109")
 class ReLU(nn.Module):
     """With its switch."""

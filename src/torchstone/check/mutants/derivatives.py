@@ -76,12 +76,6 @@ class MeanSquareWithTheGradientOfTheSum(SavesBoth):
         return slope, -slope
 
 
-@mutant("D101", definition="tanh", also=("G006",))
-def detached_tanh(x: Tensor) -> Tensor:
-    """Cuts the result off from its input."""
-    return x.tanh().detach()
-
-
 @mutant("D101", definition="sigmoid")
 def sigmoid_of_two_branches(x: Tensor) -> Tensor:
     """Safe from overflow; at 0 the slope of |x| is 0, and so is its own."""
@@ -262,7 +256,7 @@ class ReversesGradients(Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        return x.clone()
+        return x.view_as(x)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:

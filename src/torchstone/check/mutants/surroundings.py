@@ -45,6 +45,12 @@ def sigmoid_through_numbers(x: Tensor) -> Tensor:
     return torch.tensor((1 / (1 + torch.exp(-x))).tolist(), dtype=x.dtype)
 
 
+@mutant("G006", definition="tanh")
+def detached_tanh(x: Tensor) -> Tensor:
+    """Cuts the result off from its input."""
+    return x.tanh().detach()
+
+
 @mutant("G006", definition="softplus")
 class SoftplusWithAGraph(nn.Module):
     """It builds a graph where none is wanted."""

@@ -55,6 +55,16 @@ class SquareInTheOldStyle(Function):
         return 2 * x * g
 
 
+@mutant("T101", also=("T103", "T105", "N104"), definition="leaky_relu")
+def leaky_relu_by_masks(x: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """It writes the two branches through a mask and its opposite."""
+    positive = x > 0
+    result = torch.empty_like(x)
+    result[positive] = x[positive]
+    result[~positive] = x[~positive] * negative_slope
+    return result
+
+
 @mutant("T101", also=("A103",))
 class CentredByItsOwnRule(Function):
     """Its vmap rule takes the mean over the whole batch."""

@@ -28,7 +28,8 @@ def kink_value(subject: Subject) -> Iterator[Finding]:
     Why: zeros are common (a ReLU before, padding, a bias that starts at 0), and what autograd makes of `abs`, `clamp`,
     `maximum` or a product there is nobody's choice: `torch.maximum(x, zeros)` gives ReLU the slope 1/2 at 0.
     How: in float64, exactly at each kink of the definition; at 0 with both signs. The other side's slope is a note. One
-    between the two, 0, or the sum of both (two terms with a kink each) is a warning; any other, and NaN, an error.
+    between the two, 0, or the sum of both (two terms with a kink each) is a warning, and so is the other side's value
+    where the function jumps; any other, and NaN, an error.
     False alarms: another convention is as right in theory; it still trains another network. Where it is meant, expect
     this finding with that reason.
     Instead: write the branches out with `torch.where(x > 0, x, 0)`, or give the function its own backward.
@@ -83,7 +84,7 @@ def _wrong_value(subject: Subject, tensors: Mapping[str, Tensor], got: float, po
         f"{text} {shown(got)}, expected {shown(right)}" + (", the value of the other side" if beside else ""),
         judge,
         tensors,
-        severity="note" if beside else "error",
+        severity="warning" if beside else "error",
     )
 
 

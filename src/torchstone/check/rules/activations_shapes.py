@@ -1,6 +1,7 @@
 """Rules on activations: which numbers a result depends on, in every shape and layout."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 import torch
@@ -151,7 +152,8 @@ def shape_dtype(subject: Subject) -> Iterator[Finding]:
     dimensions forgets the third.
     How: the same numbers as 0, 1, 2 and 5 dimensions, with dimensions of size 1, and as transposed, sliced and offset
     views of other memory; empty tensors; memory format "channels last", which should be kept (a note: it costs time).
-    False alarms: what raises for an unusual shape does no harm: that is a note, and a warning for a view.
+    False alarms: what raises for an unusual shape does no harm: that is a note, and a warning for a view. So is a
+    shape without channels that takes on those of a parameter, and a single number that gets the shape [1].
     Instead: use operations that work on any shape; `reshape` for `view`; `torch.empty_like` for new memory.
     """
     settled = grids.settled(subject)
@@ -176,7 +178,10 @@ def _in_shapes(subject: Subject, flat: Tensor, values: Tensor) -> Iterator[Findi
         elif answer.tensors["value"].shape != right.shape:
             got = list(answer.tensors["value"].shape)
             text = f"the result for an input of shape {list(shape)} has shape {got}, expected {list(shape)}"
-            yield Finding(text, {subject.x: given.tolist()}, list(shape), got)
+            spread = _takes_on_channels(subject, torch.Size(shape), torch.Size(got))
+            yield Finding(text, {subject.x: given.tolist()}, list(shape), got, severity="note" if spread else None)
+            if spread:
+                continue
             return
         elif _moved(right, answer.tensors["value"]).any():
             text = f"the values of the same numbers in shape {list(shape)} are others than in shape [3, 4]"
@@ -184,6 +189,15 @@ def _in_shapes(subject: Subject, flat: Tensor, values: Tensor) -> Iterator[Findi
             return
     if refused:
         yield Finding(f"it raises for an input of shape {', '.join(refused)}", severity="note")
+
+
+def _takes_on_channels(subject: Subject, shape: torch.Size, got: torch.Size) -> bool:
+    """Whether an input without channels has those of a parameter afterwards, or a number the dimension of one."""
+    grown = [torch.Size([1])] if not shape else []
+    for parameter in subject.description.parameters.values():
+        with suppress(RuntimeError):
+            grown.append(torch.broadcast_shapes(shape, parameter))
+    return got in grown
 
 
 def _in_layouts(subject: Subject, tensors: Mapping[str, Tensor], before: Tensor) -> Iterator[Finding]:

@@ -8,8 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from torchstone.check.meetings import meetings
+from torchstone.check.points import parameters_of
 from torchstone.check.rule import NotApplicable
 from torchstone.check.subject import Subject
+from torchstone.definitions import Function
 from torchstone.oracle import Truth
 
 Floats = NDArray[np.float64]
@@ -26,6 +29,14 @@ def demand_predictions(subject: Subject) -> tuple[str, ...]:
     if subject.declared.get("differentiable") is False:
         raise NotApplicable("not differentiable, as declared")
     return subject.predictions
+
+
+def demand_graph(subject: Subject) -> tuple[str, ...]:
+    """As `demand_predictions`. Raises `NotApplicable` too where the result has no graph, and G006 tells so."""
+    names = demand_predictions(subject)
+    if subject.definition is not None and not subject.description.has_backward and not subject.trait("differentiable"):
+        raise NotApplicable("the result is cut off from its inputs: see G006")
+    return names
 
 
 def demand_gradient(subject: Subject) -> tuple[str, ...]:
@@ -88,9 +99,18 @@ def special(subject: Subject) -> list[float]:
     if subject.definition is not None:
         made_of = [subject.definition.expression, *(kink.locus for kink in subject.definition.kinks)]
         own |= _sizes(float(number) for each in made_of for number in each.atoms(sp.Number) if number.is_finite)
+        own |= _sizes(_meetings(subject, subject.definition))
     sides = {place + side for place in own if place <= 100 for side in (-_BESIDE, _BESIDE)}
     found = {*_PLACES, *sides}
     return sorted({*found, *(-each for each in found)})
+
+
+def _meetings(subject: Subject, function: Function) -> list[float]:
+    """Where the definition's pieces meet, with the targets at 0."""
+    if function.is_vector:
+        return []
+    targets = {entry.name: 0.0 for entry in function.inputs if entry.role == "target"}
+    return meetings(function, {**parameters_of(subject, function), **targets})
 
 
 def _sizes(values: Iterable[object]) -> set[float]:

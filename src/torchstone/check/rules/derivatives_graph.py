@@ -106,8 +106,8 @@ def repeatable(subject: Subject) -> Iterator[Finding]:
         if answer.facts["refused"] if label == "again" else not same:
             continue
         if label == "between" and (error := answer.facts["disturbed"]):
-            message = f"after a call with other numbers between forward and backward, the backward raises {error}"
-            yield Finding(message, _plainly(asked), severity="warning")
+            raised = f"after a call with other numbers between forward and backward, the backward raises {error}"
+            yield Finding(raised, _plainly(asked), severity="warning")
             return
         name = _apart(answer, label, "first", names)
         if name:

@@ -13,7 +13,7 @@ from torchstone.check.evidence import Mismatch, finding
 from torchstone.check.probe import Answer
 from torchstone.check.result import Finding
 from torchstone.check.rule import NotApplicable, rule
-from torchstone.check.rules.derivatives import Inputs, cases, demand_predictions, directions, number, place, selection
+from torchstone.check.rules.derivatives import Inputs, cases, demand_graph, directions, number, place, selection
 from torchstone.check.subject import Refused, Subject, granted
 
 
@@ -51,7 +51,7 @@ def numeric(subject: Subject) -> Iterator[Finding]:
     Instead: derive the backward anew, or leave it to autograd. Look for `.detach()`, `.data`, `.item()`,
         `torch.tensor(x)` and `torch.no_grad()` where the gradient is cut off.
     """
-    names = demand_predictions(subject)
+    names = demand_graph(subject)
     if subject.trait("gradient_hook"):
         raise NotApplicable("it changes the gradient on purpose")
     moves = False

@@ -14,7 +14,7 @@ from torchstone.check.rule import NotApplicable, rule
 from torchstone.check.rules.derivatives import (
     Inputs,
     cases,
-    demand_predictions,
+    demand_graph,
     number,
     place,
     relative_error,
@@ -43,7 +43,7 @@ def symbolic(subject: Subject) -> Iterator[Finding]:
         infinite are D108's. A gradient that is changed on purpose: declare the trait `gradient_hook`.
     Instead: derive the backward anew (`torchstone derive NAME` shows how), or leave it to autograd.
     """
-    names = demand_predictions(subject)
+    names = demand_graph(subject)
     if subject.trait("gradient_hook"):
         raise NotApplicable("it changes the gradient on purpose")
     if is_of_sequences(subject.definition):

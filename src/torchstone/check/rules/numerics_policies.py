@@ -23,7 +23,8 @@ def nan_propagates(subject: Subject) -> Iterator[Finding]:
     How: one number of an activation's input becomes NaN, or all that a loss sees of one sample: so must the number at
     that place, one of its row, or the loss.
     False alarms: a comparison chooses the other branch for NaN: `torch.where(x > 0, x, 0)` gives 0; that is a warning.
-    `nan_to_num` on purpose: declare the trait `hides_nan`.
+    A sample that the loss masks or ignores may be NaN: where no finite number in its place changes the loss, another
+    sample is looked at. `nan_to_num` on purpose: declare the trait `hides_nan`.
     Instead: order the branches so that NaN falls into the one that keeps x: `torch.where(x <= 0, 0, x)`.
     """
     if subject.trait("hides_nan"):
@@ -33,6 +34,8 @@ def nan_propagates(subject: Subject) -> Iterator[Finding]:
     tensors = subject.sample()
     x = tensors[subject.x].clone()
     place = tuple(size // 2 for size in x.shape)
+    if subject.kind == "loss" and place:
+        place = (_counted(subject, tensors, place[0]), *place[1:])
     x[place if subject.kind == "activation" else place[:1]] = torch.nan
     spoilt = {**tensors, subject.x: x}
     value = subject.must(spoilt).tensors["value"]
@@ -48,6 +51,19 @@ def nan_propagates(subject: Subject) -> Iterator[Finding]:
     what = "value" if subject.kind == "activation" else "loss"
     text = f"a NaN in {subject.x} does not show: the {what} is"
     yield Finding(f"{text} {shown(got)}", {n: t.tolist() for n, t in spoilt.items()}, "nan", got, severity=severity)
+
+
+def _counted(subject: Subject, tensors: Mapping[str, Tensor], first: int) -> int:
+    """A sample that the loss depends on. Raises `NotApplicable` where there is none."""
+    before = subject.must(tensors).tensors["value"]
+    for sample in (first, *range(len(tensors[subject.x]))):
+        for step in (0.75, -6.0, 6.0):
+            changed = tensors[subject.x].clone()
+            changed[sample] += step * torch.linspace(0.5, 1.0, changed[sample].numel()).reshape(changed[sample].shape)
+            answer = subject.call({**tensors, subject.x: changed})
+            if not answer.ok or not torch.equal(answer.tensors["value"], before):
+                return sample
+    raise NotApplicable("the loss depends on none of its samples")
 
 
 def _at(subject: Subject, value: Tensor, x: Tensor, place: tuple[int, ...]) -> Tensor:

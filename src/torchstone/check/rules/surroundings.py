@@ -64,20 +64,20 @@ def grad_mode(subject: Subject) -> Iterator[Finding]:
     """
     sample = subject.sample()
     answer = granted(subject.ask("modes", sample, {"wrt": subject.predictions}))
-    wants, values = answer.facts["requires_grad"], answer.tensors
+    wants, values = answer.facts["graph"], answer.tensors
     if subject.declared.get("differentiable", True) and not wants["grad"] and values["grad"].is_floating_point():
         known = subject.definition is not None
         yield Finding(
-            f"the result does not require a gradient though {' and '.join(subject.predictions)} "
-            f"{'does' if len(subject.predictions) == 1 else 'do'}: it is cut off from its inputs",
+            f"the result has no graph though {' and '.join(subject.predictions)} "
+            f"{'wants' if len(subject.predictions) == 1 else 'want'} a gradient: it is cut off from its inputs",
             shown(sample),
             severity="error" if known and not subject.description.has_backward else "warning",
         )
     for mode in ("no_grad", "inference"):
         if wants.get(mode):
-            yield Finding(f"the result requires a gradient under {_MODES[mode]}", shown(sample))
+            yield Finding(f"the result has a graph under {_MODES[mode]}", shown(sample))
     if wants.get("plain") and not answer.facts["learnable"]:
-        yield Finding("the result requires a gradient though no input does", shown(sample), severity="warning")
+        yield Finding("the result has a graph though no input wants a gradient", shown(sample), severity="warning")
     for mode, error in answer.facts["raised"].items():
         severity: Severity = "note" if mode == "inference" else "warning"
         yield Finding(f"it raises {error} {_AMID[mode]}", shown(sample), severity=severity)

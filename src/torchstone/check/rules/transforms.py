@@ -38,8 +38,11 @@ def _numbered(samples: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     return {f"{place}.{name}": each for place, sample in enumerate(samples) for name, each in sample.items()}
 
 
-def _refused(error: str, what: str) -> tuple[str, Severity]:
+def _refused(error: str, what: str, kind: str = "") -> tuple[str, Severity]:
     """What a refusal means, and how bad it is: only what its author can mend in a line is a warning."""
+    if "boolean mask" in error and kind == "activation":
+        told = f"{what} raises: where a boolean mask picks elements out, their number is not known beforehand"
+        return f"{told}; torch.where(mask, a, b) in the place of y[mask] = a[mask] gives the same numbers", "warning"
     if "setup_context" in error:
         return (
             f"{what} raises: its autograd.Function needs a static `setup_context(ctx, inputs, output)`, with a "
@@ -59,8 +62,8 @@ def mapped(subject: Subject) -> Iterator[Finding]:
     How: three ordinary inputs are stacked; `vmap` over all inputs, over the first input alone, and over
         `torch.func.grad` are compared with a loop.
     False alarms: control flow that depends on the numbers, `.item()` and writing in place are refused by `vmap`; that
-        is a note. An `autograd.Function` without `setup_context` is refused as well, which is a warning, because the
-        remedy is short.
+        is a note. An `autograd.Function` without `setup_context` is refused as well, and so is an activation that
+        writes through a boolean mask: warnings, because the remedy is short. A loss may well pick out what counts.
     Instead: `@staticmethod def forward(x)`, `@staticmethod def setup_context(ctx, inputs, output)` and
         `generate_vmap_rule = True` in the autograd.Function; `torch.where` for `if`.
     """
@@ -73,7 +76,7 @@ def mapped(subject: Subject) -> Iterator[Finding]:
         if f"loop{over}" in raised:
             continue
         if f"vmap{over}" in raised:
-            message, severity = _refused(raised[f"vmap{over}"], what)
+            message, severity = _refused(raised[f"vmap{over}"], what, subject.kind)
             if not told:
                 yield Finding(message, shown(samples[0]), severity=severity)
             told.add(message)
