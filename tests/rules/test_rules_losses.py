@@ -1,5 +1,7 @@
 """What the rules on losses say, to whom, and how severely, beyond what their mutants show."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -90,6 +92,70 @@ def through_float32(prediction, target):
 @pytest.mark.parametrize(("loss", "definition"), [(with_a_guard, "bce"), (through_float32, "mse")])
 def test_rounding_and_guards_are_no_matter_of_logic(loss, definition):
     assert not findings(loss, "L101", definition=definition)
+
+
+WING = (
+    "Piecewise((w*log(1 + Abs(pred - target)/eps), Abs(pred - target) < w), "
+    "(Abs(pred - target) - w + w*log(1 + w/eps), True))"
+)
+
+
+class Wing(nn.Module):
+    def __init__(self, w: float = 10.0, eps: float = 2.0) -> None:
+        super().__init__()
+        self.w, self.eps = w, eps
+
+    def constant(self):
+        return self.w - self.w * math.log(1 + self.w / self.eps)
+
+    def forward(self, pred, target):
+        residual = (pred - target).abs()
+        return torch.where(
+            residual < self.w, self.w * (1 + residual / self.eps).log(), residual - self.constant()
+        ).mean()
+
+
+class WingWithAnotherConstant(Wing):
+    def constant(self):
+        return self.w - self.w * math.log(self.w / self.eps)
+
+
+class Beyond(nn.Module):
+    """0 as long as a square and what belongs to it are small."""
+
+    def __init__(self, a: float = 17.0) -> None:
+        super().__init__()
+        self.a = a
+
+    def outside(self, residual):
+        return residual.square()
+
+    def forward(self, pred, target):
+        residual = pred - target
+        return torch.where(residual * residual + residual > self.a, self.outside(residual), 0.0 * residual).mean()
+
+
+class BeyondOnOneSide(Beyond):
+    def outside(self, residual):
+        return torch.where(residual > 0, residual.square(), residual.abs())
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "formula"),
+    [
+        (Wing, WingWithAnotherConstant, WING),
+        (Beyond, BeyondOnOneSide, "Piecewise(((pred-target)**2, (pred-target)**2 + (pred-target) > a), (0, True))"),
+    ],
+)
+def test_each_piece_of_a_formula_is_looked_at(right, wrong, formula):
+    assert not findings(right, "L101", formula=formula)
+    assert findings(wrong, "L101", formula=formula)
+
+
+def test_what_jumps_is_not_looked_at_where_rounding_decides():
+    formula = "Piecewise((1, Abs(pred - target) < w), (0, True))"
+    within = lambda pred, target, w=0.3: ((pred - target).abs() < w).to(pred).mean()  # noqa: E731
+    assert not findings(within, "L101", formula=formula, kind="loss")
 
 
 def divergence(log_q, p):

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from torchstone.check.entries import SIZES, draw, shape_of
+from torchstone.check.meetings import meetings
 from torchstone.check.rule import NotApplicable
 from torchstone.check.subject import Subject
 from torchstone.definitions import Function
@@ -75,14 +75,8 @@ def kinks(subject: Subject) -> list[float]:
     function = definition_of(subject)
     if function.is_vector:
         return []
-    places = [number(subject, place) for place in _places(function)]
-    return [place for place in dict.fromkeys(places) if math.isfinite(place)]
-
-
-@lru_cache(maxsize=256)
-def _places(function: Function) -> tuple[sp.Expr, ...]:
-    symbol = function.prediction.symbol
-    return tuple(place for kink in function.kinks for place in sp.solve(kink.locus, symbol))
+    known = {entry.name: number(subject, entry.symbol) for entry in function.parameters}
+    return meetings(function, {name: value for name, value in known.items() if math.isfinite(value)})
 
 
 def _allowed(subject: Subject, values: Floats) -> Floats:

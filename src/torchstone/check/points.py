@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import sympy as sp
@@ -11,9 +12,13 @@ import torch
 from torch import Tensor
 
 from torchstone.check import entries, sequences
+from torchstone.check.meetings import meetings
 from torchstone.check.rule import NotApplicable
 from torchstone.check.subject import Subject
 from torchstone.definitions import Function, Input
+
+_SIDE = 2.0**-6  # from where the pieces meet
+_MODERATE = 200.0  # thresholds are tens; far out, what saturates is another rule's
 
 Row = tuple[float, ...]
 Point = Mapping[str, float | Row]  # by the definition's names; a row's class index is a whole number
@@ -101,14 +106,26 @@ def special(subject: Subject) -> Iterator[Point]:
     prediction, others, targets = _ends(function)
     fixed: Point = {entry.name: _inner(entry) for entry in others}
     for point in _with_labels(subject, targets, fixed):
-        for x in {*_ordinary(prediction), *_meetings(function, {**_parameters(subject, function), **point})}:
+        known = {**parameters_of(subject, function), **point}
+        places = meetings(function, {name: value for name, value in known.items() if isinstance(value, float)})
+        exact = [place for place in places if (place * 2**20).is_integer()]  # elsewhere rounding decides
+        for x in sorted({*_ordinary(prediction), *exact, *_beside(places)}):
             if x in prediction.domain and _is_moderate(x, prediction):
                 yield {**point, prediction.name: x}
 
 
+def _beside(places: list[float]) -> list[float]:
+    """Inside each piece: between the places where they meet, and beyond the first and the last."""
+    if not places:
+        return []
+    near = [place + side for place in places for side in (-_SIDE, _SIDE)]
+    between = [(first + other) / 2 for first, other in pairwise(places)]
+    return [*near, places[0] - 1 - abs(places[0]) / 4, *between, places[-1] + 1 + abs(places[-1]) / 4]
+
+
 def _is_moderate(x: float, prediction: Input) -> bool:
     """Neither far out nor next to an end, where conventions and saturation begin."""
-    return 1e-3 <= x <= 1 - 1e-3 if prediction.domain == sp.Interval(0, 1) else abs(x) <= 30
+    return 1e-3 <= x <= 1 - 1e-3 if prediction.domain == sp.Interval(0, 1) else abs(x) <= _MODERATE
 
 
 def _special_rows(subject: Subject, function: Function) -> Iterator[Point]:
@@ -207,7 +224,7 @@ def _ordinary(prediction: Input) -> tuple[float, ...]:
     return (-2.25, -0.5, 0.0, 0.5, 2.25)
 
 
-def _parameters(subject: Subject, function: Function) -> dict[str, float]:
+def parameters_of(subject: Subject, function: Function) -> dict[str, float]:
     """The definition's parameters, as the subject has them where they are numbers, else their defaults."""
     found = {}
     for entry in function.parameters:
@@ -215,26 +232,6 @@ def _parameters(subject: Subject, function: Function) -> dict[str, float]:
         if isinstance(value, (int, float, sp.Number)):
             found[entry.name] = float(value)
     return found
-
-
-def _meetings(function: Function, known: Mapping[str, float | Row]) -> list[float]:
-    """Where the pieces of the definition meet, as the prediction goes: the roots of their conditions."""
-    x = function.prediction.symbol
-    values = {entry.symbol: known[entry.name] for entry in function.inputs if entry.name in known and entry.symbol != x}
-    found = []
-    for locus in _loci(function):
-        line = locus.subs(values)
-        if line.free_symbols == {x} and line.is_polynomial(x) and sp.degree(line, x) == 1:
-            found.append(float(-line.coeff(x, 0) / line.coeff(x, 1)))
-    return found
-
-
-@cache
-def _loci(function: Function) -> tuple[sp.Expr, ...]:
-    x = function.prediction.symbol
-    conditions = [each for each in function.expression.atoms(sp.core.relational.Relational) if x in each.free_symbols]
-    every = [kink.locus for kink in function.kinks] + [each.lhs - each.rhs for each in conditions]
-    return tuple(dict.fromkeys(sp.expand(each) for each in every))
 
 
 def _known(subject: Subject) -> Function:

@@ -28,6 +28,7 @@ def relative_fault(subject: Subject, allowed: float) -> Fault:
     def fault(got: Floats, truth: Truth, form: Format, sizes: Floats) -> Floats:
         with np.errstate(invalid="ignore"):
             off = np.abs((got - truth.high) - truth.low) / (truth.scale + usual)
+            off = np.where(got == truth.high, 0.0, off)  # of a function that is 0 there and around, 0/0
         return np.where(np.isnan(truth.high), 0.0, np.where(np.isnan(off), np.inf, off) - allowed)
 
     return fault
