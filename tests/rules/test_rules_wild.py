@@ -3,7 +3,7 @@
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from torchstone.check import check
 
@@ -275,3 +275,32 @@ def test_ignored_rows():
     assert severities(Ignoring, "L111", inputs=LOGITS) == ["warning"]
     assert severities(IgnoringAll, "L111", inputs=LOGITS) == ["error"]
     assert "no row has a gradient" in messages(IgnoringAll, "L111", inputs=LOGITS)[0]
+
+
+class TripletMarginLoss(nn.Module):
+    """Of embeddings and their classes: the triplets are found in the batch."""
+
+    def forward(self, embeddings, labels):
+        distances = torch.cdist(embeddings, embeddings)
+        same = labels[:, None] == labels
+        worst = distances.masked_fill(~same, 0).amax(1) - distances.masked_fill(same, 1e3).amin(1)
+        return F.softplus(worst).mean()
+
+
+class FocalLoss(nn.Module):
+    """Of class maps, by PyTorch's own arrangement."""
+
+    def forward(self, pred, target):
+        chosen = pred.log_softmax(1).gather(1, target[:, None])
+        return -((1 - chosen.exp()) ** 2 * chosen).mean()
+
+
+def test_a_name_is_claimed_only_where_the_inputs_fit():
+    report = check(TripletMarginLoss, select=["L101"], inputs="embeddings float[N,d]; labels int64[N] in [0,2)")
+    assert report.subjects[0].knowledge == "nothing"
+
+
+def test_classes_lie_where_their_letter_is():
+    report = check(FocalLoss, select=["L101", "D101"], inputs="pred float[N,C,4,4]; target int64[N,4,4] in [0,C)")
+    assert report.subjects[0].knowledge == "definition"
+    assert report.subjects[0].findings == ()

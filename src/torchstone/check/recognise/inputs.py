@@ -188,6 +188,13 @@ def read(entries: tuple[Entry, ...], description: Description, definition: Funct
     return _by_keyword(entries, description)
 
 
+def dim_of_classes(entries: Sequence[Entry]) -> int | None:
+    """The dimension of the classes, where whole numbers below a letter's size say so: (N, C, 4, 4) and [0,C)."""
+    letters = {match[1] for entry in entries if (match := re.fullmatch(r"\[0,([A-Za-z])\)", entry.within))}
+    found = [entry.dims.index(letter) for entry in entries if entry.is_floating for letter in letters & {*entry.dims}]
+    return found[0] if found else None
+
+
 # What a parameter's name says of what it takes: shapes and sets for pairs are tried one after another.
 _GUESSES: tuple[tuple[str, str, tuple[Dim, ...], str], ...] = (
     (r"(anchors?|positives?|negatives?|anc|pos|neg)(_.*)?", "float", ("N", "d"), ""),

@@ -75,15 +75,18 @@ class _Maker:
         return subject
 
     def _has_shapes_of(self, claim: Claim) -> bool:
-        """Whether the inputs, where its user gave them, are of one shape for a function of numbers.
+        """Whether the inputs, where its user gave them, are all there, and of one shape for a function of numbers.
 
         A definition that was asked for is taken as it was asked for.
         """
         given = self.request
-        if not given.inputs or given.definition or given.formula or given.like or claim.definition.is_vector:
+        if not given.inputs or given.definition or given.formula or given.like:
             return True
         entries = inputs.read(given.inputs, self.description, claim.definition)
-        return len({entry.dims for entry in entries if entry.symbol and entry.role != "other"}) == 1
+        if claim.definition.name not in inputs.SEQUENCES and len(entries) < len(inputs.wanted(claim.definition)):
+            return False
+        shapes = {entry.dims for entry in entries if entry.symbol and entry.role != "other"}
+        return claim.definition.is_vector or len(shapes) == 1
 
     # Ways to understand it.
 
@@ -230,6 +233,9 @@ class _Maker:
                 return value
         if definition is None:
             return -1
+        named = inputs.dim_of_classes(self.request.inputs)
+        if named is not None:
+            return named
         by_class = definition.counterpart in ("torch.nn.CrossEntropyLoss", "torch.nn.NLLLoss")
         return 1 if by_class else definition.axis
 
