@@ -325,3 +325,12 @@ def test_a_tangent_that_is_lost_is_found():
 )
 def test_pytorch_itself_passes(subject):
     assert severities(subject) == {}
+
+
+def test_a_gradient_that_is_wrong_at_a_single_point_is_a_warning():
+    def bce_with_logits(logits, target):
+        return (logits.clamp(min=0) - logits * target + torch.log1p(torch.exp(-logits.abs()))).mean()
+
+    (found,) = check(bce_with_logits, select=["D101"]).findings
+    assert (found.rule, found.severity) == ("D101", "warning")
+    assert "to both sides of this one point it is right" in found.message

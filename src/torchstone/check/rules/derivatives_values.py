@@ -38,6 +38,7 @@ def symbolic(subject: Subject) -> Iterator[Finding]:
         ordinary numbers, at larger ones, on both sides of each kink and of each constant that the subject is made
         with. Of a row (softmax) the gradient of several choices of its elements is looked at. It may be off by 1e-5
         of |f'| + |x f''|: digits that are lost in a tail are not this rule's.
+        A gradient that is wrong at single points only is a warning: log(1 + exp(-|x|)) + max(x, 0) at 0.
     False alarms: where the value is not the definition's, the gradient is not judged: A101 or L101 has told so, and
         D102 holds the gradient against the subject's own values. At kinks A107 judges; gradients that are NaN or
         infinite are D108's. A gradient that is changed on purpose: declare the trait `gradient_hook`.
@@ -48,7 +49,7 @@ def symbolic(subject: Subject) -> Iterator[Finding]:
         raise NotApplicable("it changes the gradient on purpose")
     if is_of_sequences(subject.definition):
         raise NotApplicable("there are two conventions for its gradient by log-probabilities; D102 looks at it")
-    seen = False
+    seen, alone = False, None
     for tensors in cases(subject):
         answer = subject.call(tensors) if seen else subject.must(tensors)
         if not answer.ok:
@@ -63,9 +64,32 @@ def symbolic(subject: Subject) -> Iterator[Finding]:
         for turn in range(turns):
             asked = {**tensors, **selection(subject, value.shape, turn)}
             for name in names:
-                if _symbolic(subject, asked, name) is not None:
+                if _symbolic(subject, asked, name) is None:
+                    continue
+                if not _is_alone(subject, asked, name):
                     yield finding(subject, _off_by, partial(_symbolic, subject, name=name), asked)
                     return
+                alone = alone or (asked, name)
+    if alone is not None:
+        asked, name = alone
+        yield finding(subject, _off_at_a_point, partial(_symbolic, subject, name=name), asked, severity="warning")
+
+
+_BESIDE = 1e-6
+
+
+def _is_alone(subject: Subject, tensors: Inputs, name: str) -> bool:
+    """Whether the gradient is right to the left and to the right of where it is wrong.
+
+    Autograd takes |x|, clamp and max to pieces that meet at a point where the whole is smooth.
+    """
+    return all(
+        _symbolic(subject, {**tensors, name: tensors[name] + step}, name) is None for step in (-_BESIDE, _BESIDE)
+    )
+
+
+def _off_at_a_point(mismatch: Mismatch) -> str:
+    return f"{_off_by(mismatch)}; to both sides of this one point it is right"
 
 
 def _off_by(mismatch: Mismatch) -> str:
