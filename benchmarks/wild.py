@@ -1,16 +1,21 @@
 """`torchstone check` on packages that nobody here wrote: what docs/findings.md is made from.
 
-Packages that are not installed are left out. `python benchmarks/wild.py timm kornia` runs some of them, and
-`--only NAME` the subjects whose target contains that.
+`python benchmarks/wild.py` checks those that are installed, and `python benchmarks/wild.py timm --only loss` some of
+them. `--page docs/findings.md` writes the page's table anew, and runs its scripts: each prints what the page says.
 """
 
 import argparse
 import importlib
+import re
+import subprocess
+import sys
 import time
 import traceback
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import torch
 from wild_subjects import SUBJECTS, Told
@@ -18,16 +23,23 @@ from wild_subjects import SUBJECTS, Told
 from torchstone.check import check
 from torchstone.check.result import SubjectReport
 
+VERDICTS = ("nothing", "notes", "warnings", "errors", "not judged")
+TABLE = re.compile(r"(?<=<!-- wild -->\n).*?(?=<!-- end -->)", re.DOTALL)
+SCRIPT = re.compile(r"```python\n(.*?)```\n\n```text\n(.*?)```", re.DOTALL)
+
+
+def installed(package: str) -> str:
+    """The version of a package that is here, or nothing."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
 
 def checked(packages: list[str], only: str) -> Iterator[tuple[str, str, SubjectReport, float]]:
-    """The report of each subject, with its package and its seconds."""
+    """The report of each subject, with its package, its target and its seconds."""
     for package in packages:
-        try:
-            version(package)
-        except PackageNotFoundError:
-            print(f"{package}: not installed")
-            continue
-        for target, told in SUBJECTS[package].items():
+        for target, told in SUBJECTS[package].items() if installed(package) else ():
             if only in target:
                 began = time.perf_counter()
                 try:
@@ -39,41 +51,75 @@ def checked(packages: list[str], only: str) -> Iterator[tuple[str, str, SubjectR
 def report(target: str, told: Told) -> SubjectReport:
     """What is found of one."""
     module, _, name = target.partition(":")
-    thing = getattr(importlib.import_module(module), name)
-    return check(thing, **told).subjects[0]
+    return check(getattr(importlib.import_module(module), name), **told).subjects[0]
 
 
-def main() -> None:
+def verdict(found: SubjectReport) -> str:
+    """The worst that was found; a subject that does not run on its inputs is not judged."""
+    outcomes = {result.outcome for result in found.results}
+    if "fault" in outcomes or "passed" not in outcomes:
+        return "not judged"
+    worst = {each.severity or "error" for each in found.findings}
+    return next((f"{each}s" for each in ("error", "warning", "note") if each in worst), "nothing")
+
+
+def show(target: str, found: SubjectReport, seconds: float, notes: bool, scripts: bool) -> None:
+    """Print one report."""
+    ran = sum(result.outcome in ("passed", "failed") for result in found.results)
+    print(f"\n{target}: {verdict(found)}; {found.knowledge}, {ran} rules, {seconds:.1f} s", flush=True)
+    for result in found.results:
+        if result.outcome == "fault":
+            print(f"  FAULT {result.code}: {result.reason}")
+    for each in found.findings:
+        if notes or each.severity != "note":
+            print(f"  {each.severity} {each.rule} {each.name}: {each.message}")
+            if scripts:
+                print(each.repro)
+
+
+def table(counts: dict[str, Counter[str]]) -> str:
+    """The counts of each package, in Markdown."""
+    lines = [f"| package | subjects | {' | '.join(VERDICTS)} |", "|---|" + "---:|" * (len(VERDICTS) + 1)]
+    every = sum(counts.values(), Counter())
+    for name, found in [*((f"{each} {version(each)}", counts[each]) for each in counts), ("all", every)]:
+        cells = [str(found.total()), *(str(found[each]) for each in VERDICTS)]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def differing(page: str) -> Iterator[str]:
+    """What the scripts of a page print, where it is not what the page says."""
+    for script, said in SCRIPT.findall(page):
+        command = [sys.executable, "-W", "ignore", "-c", script]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.stdout != said:
+            yield f"{script}\nprints\n{done.stdout}{done.stderr}\nand not\n{said}"
+
+
+def main() -> int:
+    """Check, and write the page where one is given."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("packages", nargs="*", help="names on PyPI; all of them by default")
     parser.add_argument("--only", default="", help="part of a target")
-    parser.add_argument("--quiet", action="store_true", help="no notes, inputs or scripts")
+    parser.add_argument("--quiet", action="store_true", help="no notes")
     parser.add_argument("--scripts", action="store_true", help="the script of each finding")
+    parser.add_argument("--page", type=Path, help="a page whose table is written and whose scripts are run")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    counts: dict[str, dict[str, int]] = {}
+    counts: dict[str, Counter[str]] = {}
     for package, target, found, seconds in checked(arguments.packages or list(SUBJECTS), arguments.only):
-        severities = [each.severity or "error" for each in found.findings]
-        verdict = next((each for each in ("error", "warning") if each in severities), "clean")
-        if not any(result.outcome == "passed" for result in found.results):
-            verdict = "not judged"
-        counted = counts.setdefault(package, {})
-        counted[verdict] = counted.get(verdict, 0) + 1
-        ran = sum(result.outcome in ("passed", "failed") for result in found.results)
-        faults = [result for result in found.results if result.outcome == "fault"]
-        print(f"\n{target}: {verdict}; {found.knowledge}, {ran} rules, {seconds:.1f} s", flush=True)
-        for result in faults:
-            print(f"  FAULT {result.code}: {result.reason}")
-        for each in found.findings:
-            if each.severity != "note" or not arguments.quiet:
-                print(f"  {each.severity} {each.rule} {each.name}: {each.message}")
-                if arguments.scripts:
-                    print(each.repro)
-    print()
-    for package, verdicts in counts.items():
-        print(f"{package} {version(package)}: {verdicts}")
+        counts.setdefault(package, Counter())[verdict(found)] += 1
+        show(target, found, seconds, not arguments.quiet, arguments.scripts)
+    print(f"\n{table(counts)}")
+    if arguments.page is None:
+        return 0
+    page = TABLE.sub(lambda _: table(counts), arguments.page.read_text())
+    arguments.page.write_text(page)
+    wrong = list(differing(page))
+    print("\n\n".join(wrong) or "every script of the page prints what the page says")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -118,7 +118,7 @@ SUBJECTS: Mapping[str, Mapping[str, Told]] = {
         },
         "monai.losses:MCCLoss": {"inputs": IMAGE, "kwargs": {"sigmoid": True}},
         "monai.losses:AUCMLoss": {"inputs": "input float[N,1]; target float[N,1] in {0,1}"},
-        "monai.losses:AsymmetricFocalTverskyLoss": {
+        "monai.losses.unified_focal_loss:AsymmetricFocalTverskyLoss": {
             "inputs": "y_pred float[N,2,4,4] in [0,1]; y_true float[N,2,4,4] in {0,1}"
         },
         "monai.losses:GlobalMutualInformationLoss": {
@@ -218,7 +218,7 @@ SUBJECTS: Mapping[str, Mapping[str, Told]] = {
     "focal-loss-torch": {
         "focal_loss.focal_loss:FocalLoss": {
             "inputs": "x float[N,C] in simplex; target int64[N] in [0,C)",
-            "kwargs": {"gamma": 0.7},
+            "kwargs": {"gamma": 2.0},
         },
     },
     "torchmetrics": {
