@@ -104,13 +104,13 @@ def special(subject: Subject) -> Iterator[Point]:
         yield from _special_rows(subject, function)
         return
     prediction, others, targets = _ends(function)
-    fixed: Point = {entry.name: _inner(entry) for entry in others}
+    domain, fixed = domain_of(subject, prediction), {entry.name: _inner(entry) for entry in others}
     for point in _with_labels(subject, targets, fixed):
         known = {**parameters_of(subject, function), **point}
         places = meetings(function, {name: value for name, value in known.items() if isinstance(value, float)})
         exact = [place for place in places if (place * 2**20).is_integer()]  # elsewhere rounding decides
-        for x in sorted({*_ordinary(prediction), *exact, *_beside(places)}):
-            if x in prediction.domain and _is_moderate(x, prediction):
+        for x in sorted({*_ordinary(domain), *exact, *_beside(places)}):
+            if x in domain and _is_moderate(x, domain):
                 yield {**point, prediction.name: x}
 
 
@@ -123,9 +123,18 @@ def _beside(places: list[float]) -> list[float]:
     return [*near, places[0] - 1 - abs(places[0]) / 4, *between, places[-1] + 1 + abs(places[-1]) / 4]
 
 
-def _is_moderate(x: float, prediction: Input) -> bool:
+def domain_of(subject: Subject, entry: Input) -> sp.Set:
+    """What an input may be: as the definition says, or where that says nothing, as the subject's own input does."""
+    within = next((each.within for each in subject.inputs if each.symbol == entry.name), "")
+    if entry.domain != sp.S.Reals or within[:1] not in ("[", "("):
+        return entry.domain
+    low, high, _, _ = entries.bounds(within, entries.SIZES)
+    return sp.Interval(*(sp.nsimplify(end) for end in (low, high)))
+
+
+def _is_moderate(x: float, domain: sp.Set) -> bool:
     """Neither far out nor next to an end, where conventions and saturation begin."""
-    return 1e-3 <= x <= 1 - 1e-3 if prediction.domain == sp.Interval(0, 1) else abs(x) <= _MODERATE
+    return 1e-3 <= x <= 1 - 1e-3 if domain == sp.Interval(0, 1) else abs(x) <= _MODERATE
 
 
 def _special_rows(subject: Subject, function: Function) -> Iterator[Point]:
@@ -165,8 +174,9 @@ def extreme(subject: Subject) -> Iterator[Place]:
         yield from _extreme_rows(subject, function)
         return
     fixed: Point = {entry.name: _inner(entry) for entry in others}
+    has_labels = not any(domain_of(subject, each) == sp.S.Reals and not _told(subject, each) for each in targets)
     for point in _with_labels(subject, targets, fixed):
-        for x, rare in _far(prediction, targets):
+        for x, rare in _far(domain_of(subject, prediction), has_labels):
             yield Place({**point, prediction.name: x}, rare)
 
 
@@ -185,19 +195,29 @@ def _extreme_rows(subject: Subject, function: Function) -> Iterator[Place]:
                 yield Place({prediction.name: row, targets[0].name: target}, rare=short in masked)
 
 
-def _far(prediction: Input, targets: Sequence[Input]) -> Iterator[tuple[float, bool]]:
-    """Numbers far out, and whether they are rare."""
-    low, high = prediction.domain.inf, prediction.domain.sup
+_NEXT_TO_0 = (1e-30, 1e-20, 1e-12, 1e-10)
+_NEXT_TO_1 = tuple(1 - 2.0**-digits for digits in (50, 30, 20))
+
+
+def _far(domain: sp.Set, has_labels: bool) -> Iterator[tuple[float, bool]]:
+    """Numbers far out, the furthest first where a constant guards the end, and whether they are rare."""
+    low, high = domain.inf, domain.sup
     if (low, high) == (0, 1):
-        yield from ((x, False) for x in (0.0, 1.0, 1e-12, 1 - 2.0**-20))
+        yield from ((x, False) for x in (0.0, 1.0, *_NEXT_TO_0, *_NEXT_TO_1))
     elif low == 0:
         yield from ((x, x > 1e4) for x in (0.0, 1e-12, 1e4, 1e20))
     elif high == 0:
         yield from ((x, x < -1e4) for x in (0.0, -200.0, -1e4, -1e20))
-    elif any(entry.domain == sp.S.Reals for entry in targets):
+    elif not has_labels:
         yield from ((x, abs(x) > 1e4) for x in (1e4, -1e4, 200.0, 1e20, -1e20))
     else:
         yield from ((x, False) for x in (50.0, -50.0, 200.0, -200.0, 1e4, -1e4))
+
+
+def _told(subject: Subject, target: Input) -> list[float] | None:
+    """The labels that the subject's input names, if it names them."""
+    taken = next((entry.within for entry in subject.inputs if entry.symbol == target.name), "")
+    return [float(each) for each in taken.strip("{}").split(",")] if taken.startswith("{") else None
 
 
 def _with_labels(subject: Subject, targets: Sequence[Input], fixed: Point) -> Iterator[Point]:
@@ -205,8 +225,7 @@ def _with_labels(subject: Subject, targets: Sequence[Input], fixed: Point) -> It
     if not targets:
         yield fixed
         return
-    taken = next((entry.within for entry in subject.inputs if entry.symbol == targets[0].name), "")
-    chosen = [float(each) for each in taken.strip("{}").split(",")] if taken.startswith("{") else None
+    chosen = _told(subject, targets[0])
     told = chosen if chosen is not None and targets[0].domain == sp.S.Reals else _labels(targets[0])
     for label in told:
         if chosen is None or label in chosen:
@@ -218,8 +237,8 @@ def _inner(entry: Input) -> float:
     return 0.75 if entry.domain != sp.Interval(-sp.oo, 0) else -0.75
 
 
-def _ordinary(prediction: Input) -> tuple[float, ...]:
-    if prediction.domain == sp.Interval(0, 1):
+def _ordinary(domain: sp.Set) -> tuple[float, ...]:
+    if domain == sp.Interval(0, 1):
         return (0.25, 0.5, 0.875)
     return (-2.25, -0.5, 0.0, 0.5, 2.25)
 

@@ -92,7 +92,13 @@ def needs_two_inputs(subject: Subject) -> None:
 
 def spoken(tensors: Mapping[str, Tensor]) -> str:
     """Inputs in a sentence: "x = 0, t = 1"."""
-    return ", ".join(f"{name} = {listed(tensor)}" for name, tensor in tensors.items())
+    return ", ".join(f"{name} = {_next_to_1(tensor) or listed(tensor)}" for name, tensor in tensors.items())
+
+
+def _next_to_1(tensor: Tensor) -> str:
+    """A number that few digits do not tell from 1."""
+    gap = 1 - float(tensor) if tensor.numel() == 1 else 1.0
+    return f"1 - {gap:.1e}" if 0 < gap < 1e-6 else ""
 
 
 def listed(tensor: Tensor) -> str:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from torchstone.check.evidence import Judge, Mismatch, finding
-from torchstone.check.points import extreme_batches
+from torchstone.check.points import domain_of, extreme_batches
 from torchstone.check.result import Finding, Severity
 from torchstone.check.rule import rule
 from torchstone.check.subject import Subject
@@ -30,16 +30,20 @@ def saturation(subject: Subject) -> Iterator[Finding]:
     Why: one confident mistake in a batch is enough. A NaN there ends the training; a gradient of 0 there leaves the
     worst prediction as it is. log(softmax(x)) breaks at logits 104 apart in float32; a probability that is clamped at
     1e-8 costs 18.4 however wrong it is, and its gradient is 0.
-    How: single elements at saturated logits (50 to 10,000), probabilities of exactly 0 and 1, outliers, in float64 and
-    in float32. The value and the gradient have to be finite where the definition's are representable, and roughly
-    right (a relative 1e-3). Where the true gradient is infinite, infinity or a large number of that sign will do.
+    How: single elements at saturated logits (50 to 10,000), probabilities of 0, 1 and next to them (1e-30, 1 - 2^-50),
+    outliers, in float64 and in float32. The value and the gradient have to be finite where the definition's are
+    representable, and roughly right (a relative 1e-3). Where the true gradient is infinite, infinity or a large number
+    of that sign will do.
     False alarms: a constant that guards a logarithm on purpose. Where the subject has a parameter for it (eps,
     smooth), the finding is a warning; an overflow at residuals of 1e20, or a NaN at a logit of -inf, is one, too.
     Instead: work with logits and log-sum-exp (torch.logsumexp, log_softmax, softplus), not with the logarithm of a
     probability. Where there are only probabilities, bound the logarithm and not its argument, in a backward of your
     own: of log(p).clamp(min=-100), autograd makes 0 times infinity at 0.
     """
-    judge, told, seen, messages = _judged(subject), set(), set(), set()
+    judge = _judged(subject)
+    told: set[Any] = set()
+    seen: set[int] = set()
+    messages: set[str] = set()
     for dtype in _dtypes(subject):
         for index, (tensors, is_rare) in enumerate(extreme_batches(subject, dtype)):
             if index in seen:
@@ -48,9 +52,10 @@ def saturation(subject: Subject) -> Iterator[Finding]:
             if wrong is None:
                 continue
             seen.add(index)  # what is wrong in one dtype is no news in the other
-            manner = (wrong.quantity, number(wrong.got))
-            if manner not in told:
-                told.add(manner)
+            end = _end(subject, tensors)
+            if not told & {(wrong.quantity, number(wrong.got)), (wrong.quantity, end)}:
+                is_guarded = wrong.quantity == "value" and _guarded(subject, wrong)
+                told.add((wrong.quantity, end if is_guarded else number(wrong.got)))
                 severity: Severity = "warning" if is_rare or _has_constant(subject) else "error"
                 found = finding(subject, lambda worst: _sentence(subject, worst), judge, tensors, severity=severity)
                 if found.message not in messages:
@@ -58,11 +63,17 @@ def saturation(subject: Subject) -> Iterator[Finding]:
                     yield found
 
 
+def _end(subject: Subject, tensors: Mapping[str, Tensor]) -> tuple[Any, ...]:
+    """The end of the domain that a point is next to: one constant guards it everywhere."""
+    others = tuple(tuple(tensor.reshape(-1).tolist()) for name, tensor in tensors.items() if name != subject.x)
+    return others, bool(tensors[subject.x].reshape(-1)[0] > 0.5)
+
+
 def _dtypes(subject: Subject) -> tuple[torch.dtype, ...]:
     """Logits saturate early in float32; what a probability is clamped at shows best in float64."""
     assert subject.definition is not None
     both = (torch.float32, torch.float64)
-    return both[::-1] if subject.definition.prediction.domain == sp.Interval(0, 1) else both
+    return both[::-1] if domain_of(subject, subject.definition.prediction) == sp.Interval(0, 1) else both
 
 
 def _has_constant(subject: Subject) -> bool:
@@ -96,12 +107,13 @@ def _judged(subject: Subject) -> Judge:
 
 
 def _is_at_target(subject: Subject, tensors: Mapping[str, Tensor]) -> bool:
+    """Whether the prediction is right, or of probabilities next to it."""
     function, target = subject.definition, subject.target
-    if function is None or target is None or not function.minimum_at_target:
+    if function is None or target is None or tensors[subject.x].shape != tensors[target.name].shape:
         return False
-    return tensors[subject.x].shape == tensors[target.name].shape and bool(
-        (tensors[subject.x] == tensors[target.name]).all()
-    )
+    off = float((tensors[subject.x] - tensors[target.name]).abs().max())
+    near = domain_of(subject, function.prediction) == sp.Interval(0, 1)
+    return off <= _NEXT_TO_NOTHING if near else off == 0 and function.minimum_at_target
 
 
 def _off(
@@ -118,9 +130,9 @@ def _off(
     fits = _fits_value if quantity == "value" else _fits_gradient
     at_target = quantity != "value" and _is_at_target(subject, tensors)
     for place in range(got.size):
-        if at_target and got[place] == 0:
-            continue  # at the end of a domain, the least value has a slope: 0 is as good as that
         choices = [(float(t.high.reshape(-1)[place]), float(t.scale.reshape(-1)[place])) for t in right]
+        if at_target and any(0 <= got[place] / high <= 1 if high else not got[place] for high, _ in choices):
+            continue  # at the end of a domain, the least value has a slope: one between it and 0 is as good
         if all(not fits(float(got[place]), high, scale, form) for high, scale in choices):
             where = tuple(int(each) for each in np.unravel_index(place, tuple(found.shape))) if found.dim() else ()
             return Mismatch(tensors, quantity, float(got[place]), choices[0][0], None, where, options)
@@ -135,8 +147,8 @@ def _fits_value(got: float, high: float, scale: float, form: Format) -> bool:
         return False
     if math.isinf(got) or abs(high) > form.largest:
         return abs(high) > form.largest / 4 and got * math.copysign(1.0, high) > form.largest / 4
-    size = scale if math.isfinite(scale) else abs(high)
-    return abs(got - high) <= _ROUGH * max(size, abs(high)) + _NEXT_TO_NOTHING
+    rounding = 2.0 ** (4 - form.digits) * (scale if math.isfinite(scale) else 0.0)
+    return abs(got - high) <= _ROUGH * abs(high) + rounding + _NEXT_TO_NOTHING
 
 
 def _fits_gradient(got: float, high: float, scale: float, form: Format) -> bool:
@@ -180,10 +192,15 @@ def _guarded(subject: Subject, found: Mismatch) -> str:
 
 def _weight(subject: Subject, found: Mismatch) -> float:
     """What the loss multiplies the logarithm by there: an alpha, a weight."""
-    close = 1e-6
-    beside = found.tensors[subject.x].to(torch.float64).clamp(close, 1 - close)
-    truth = subject.expected({**found.tensors, subject.x: beside}).value
-    ratio = float(truth.high.reshape(-1)[0]) / -math.log(close)
+    x = found.tensors[subject.x].to(torch.float64)
+    if subject.definition is not None and domain_of(subject, subject.definition.prediction) != sp.Interval(0, 1):
+        # Of a logit far out, minus the logarithm of the probability is the logit, or the distance to the largest.
+        apart = float(x.max() - x.min()) if subject.definition.is_vector else float(x.abs().max())
+        ratio = found.expected / apart if apart else 1.0
+    else:
+        close = 1e-6
+        truth = subject.expected({**found.tensors, subject.x: x.clamp(close, 1 - close)}).value
+        ratio = float(truth.high.reshape(-1)[0]) / -math.log(close)
     return ratio if 1e-3 < ratio < 1e3 else 1.0
 
 
