@@ -205,6 +205,41 @@ def test_the_mean_over_all_that_counts_is_right(loss, settings):
     assert not findings(loss, "L111", definition=name, **(settings if loss is not nn.NLLLoss else {}))
 
 
+# L109
+
+
+class _Squared(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, prediction, target):
+        ctx.save_for_backward(prediction, target)
+        return (prediction - target).square().mean()
+
+    @staticmethod
+    def backward(ctx, grad):
+        prediction, target = ctx.saved_tensors
+        slope = 2 * grad * (prediction - target) / prediction.numel()
+        return slope, slope
+
+
+class _Honest(_Squared):
+    @staticmethod
+    def backward(ctx, grad):
+        return _Squared.backward(ctx, grad)[0], None
+
+
+class _Zeros(_Squared):
+    @staticmethod
+    def backward(ctx, grad):
+        slope = _Squared.backward(ctx, grad)[0]
+        return slope, torch.zeros_like(slope)
+
+
+@pytest.mark.parametrize(("loss", "severities"), [(_Squared, ["warning"]), (_Zeros, ["warning"]), (_Honest, [])])
+def test_the_target_s_gradient_is_looked_at_at_once(loss, severities):
+    report = check(loss, definition="mse")
+    assert [found.severity for found in report.findings if found.rule == "L109"] == severities
+
+
 # L113
 
 
@@ -353,5 +388,8 @@ def test_pytorch_has_no_error(loss):
 
 def test_pytorchs_soft_margin_overflows():
     """log(1 + exp(-t x)), as it stands: infinite beyond 88.7 in float32."""
-    (found,) = findings(nn.SoftMarginLoss(), "L113")
+    (found,) = [each for each in check(nn.SoftMarginLoss()).findings if each.rule == "L113"]
     assert "is inf, expected 200" in found.message
+    # What PyTorch does itself is nobody's error.
+    assert found.severity == "warning"
+    assert found.message.endswith("; torch.nn.SoftMarginLoss gives the same")

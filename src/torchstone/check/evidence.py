@@ -92,8 +92,12 @@ def finding(
     # The cause is looked for where there are many numbers; one element alone could be anything.
     reason = cause(subject, judge(tensors) or Mismatch(tensors))
     mismatch = smallest(subject, judge, tensors)
+    said = sentence if isinstance(sentence, str) else sentence(mismatch)
+    if severity in (None, "error") and is_pytorchs(subject, mismatch):
+        assert subject.peer is not None
+        said, severity = f"{said}; {subject.peer.text} gives the same", "warning"
     return Finding(
-        sentence if isinstance(sentence, str) else sentence(mismatch),
+        said,
         {name: plain(tensor) for name, tensor in mismatch.tensors.items()},
         mismatch.expected,
         mismatch.got,
@@ -102,6 +106,17 @@ def finding(
         script(subject, mismatch),
         severity,
     )
+
+
+def is_pytorchs(subject: "Subject", mismatch: Mismatch) -> bool:
+    """Whether PyTorch's own gives the same wrong number. What PyTorch does is worth knowing, and nobody's error."""
+    if subject.peer is None or not subject.peer.text.startswith("torch.") or not isinstance(mismatch.got, float):
+        return False
+    theirs = subject.ask_peer(mismatch.tensors, **mismatch.options)
+    found = theirs.tensors.get(mismatch.quantity)
+    if not theirs.ok or found is None or found.dim() != len(mismatch.where):
+        return False
+    return bool(np.isclose(float(found[mismatch.where]), mismatch.got, rtol=1e-6, atol=0.0, equal_nan=True))
 
 
 def plain(tensor: Tensor) -> Any:
