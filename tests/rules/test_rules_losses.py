@@ -400,6 +400,20 @@ def test_an_exception_on_an_empty_batch_is_noted():
     assert found.severity == "note"
 
 
+@pytest.mark.parametrize("loss", [nn.MultiMarginLoss, nn.MultiLabelMarginLoss])
+def test_memory_that_nobody_has_written_shows_every_time(loss):
+    for _ in range(3):
+        (found,) = findings(loss, "L107")
+        assert found.severity == "warning"
+        assert found.message.startswith("the sum over an empty batch is nan, expected 0")
+
+
+def test_the_determinism_of_others_is_left_alone():
+    before = torch.are_deterministic_algorithms_enabled()
+    findings(nn.MSELoss, "L107")
+    assert torch.are_deterministic_algorithms_enabled() == before
+
+
 def offset_sum(prediction, target):
     return (prediction - target).abs().sum() + 1e-3
 

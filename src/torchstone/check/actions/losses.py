@@ -1,13 +1,15 @@
 """What rules on losses ask of a subject."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from torchstone.check.actions import action
-from torchstone.check.actions.call import configured, prepared, result_of, told
+from torchstone.check.actions.call import call, configured, prepared, result_of, told
 from torchstone.check.held import Held, seeded
 from torchstone.check.probe import Answer
 
@@ -31,3 +33,25 @@ def call_after(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Ten
         result_of(held, built, prepared(held, options, first))
         value = result_of(held, built, prepared(held, options, tensors))
     return Answer(told("value", value), {"value": value.detach()})
+
+
+@action
+def call_filled(held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Answer:
+    """As `call`, where memory that nobody has written holds NaN: what is read from there shows, every time."""
+    with _filled():
+        return call(held, options, tensors)
+
+
+@contextmanager
+def _filled() -> Iterator[None]:
+    """PyTorch fills new memory under deterministic algorithms, unless told otherwise."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    switches: Any = torch.utils.deterministic
+    fills = switches.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    switches.fill_uninitialized_memory = True
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        switches.fill_uninitialized_memory = fills

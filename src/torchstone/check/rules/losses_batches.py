@@ -58,8 +58,9 @@ def empty_batch(subject: Subject) -> Iterator[Finding]:
 
     Why: the last batch of an epoch, or a batch of which every sample is filtered out, is empty; a crash there comes
     after hours.
-    How: inputs with no samples. The sum has to be 0. The mean of nothing is 0/0: NaN, as ten of PyTorch's losses give
-    (measured), or 0 by decision.
+    How: inputs with no samples, where memory that nobody has written holds NaN, so that the answer does not depend on
+    what happens to be there (as that of two of PyTorch's losses does). The sum has to be 0. The mean of nothing is
+    0/0: NaN, as ten of PyTorch's losses give (measured), or 0 by decision.
     False alarms: an exception on purpose, with a clear text, is as good an answer; it is only noted.
     Instead: return `prediction.sum() * 0` where there is nothing to reduce, if training should go on.
     """
@@ -70,7 +71,8 @@ def empty_batch(subject: Subject) -> Iterator[Finding]:
     empty = taken(sample, names, slice(0, 0))
     shown = {name: plain(tensor) for name, tensor in empty.items()}
     for reduction in ("none", "mean", "sum") if subject.has_reduction else (str(subject.trait("reduction")),):
-        answer = subject.call(empty, build=reducing(subject, reduction), wrt=list(subject.predictions))
+        options = {"build": reducing(subject, reduction), "wrt": list(subject.predictions)}
+        answer = subject.ask("call_filled", empty, options)
         under = f" under reduction='{reduction}'" if subject.has_reduction else ""
         if not answer.ok:
             yield Finding(f"an empty batch{under} raises {answer.error}", shown)

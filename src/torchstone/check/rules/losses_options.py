@@ -29,9 +29,7 @@ from torchstone.check.truths import (
 from torchstone.definitions import Input
 
 
-@rule(
-    "L109", "target-grad", kinds=("loss",), tier="full", severity="warning", need="definition", after=("G001", "L101")
-)
+@rule("L109", "target-grad", kinds=("loss",), severity="warning", need="definition", after=("G001", "L101"))
 def target_grad(subject: Subject) -> Iterator[Finding]:
     """If a gradient flows to the target, it is the right one.
 
