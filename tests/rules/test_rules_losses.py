@@ -240,6 +240,28 @@ def test_broadcasting_is_a_warning_and_with_a_warning_a_note(loss, severity):
     assert [found.severity for found in findings(loss, "L104", definition=name)] == [severity]
 
 
+@pytest.mark.parametrize(
+    ("loss", "name", "said"),
+    [
+        (absolute, "l1", "(torch.nn.L1Loss broadcasts them, too, with a warning)"),
+        (lambda x, t: (x.exp() - t * x).mean(), "poisson_nll", "broadcasts them, too, in silence)"),
+        (lambda x, t: (F.softplus(x) - t * x).mean(), "bce_with_logits", "expected an error"),
+    ],
+)
+def test_what_pytorch_broadcasts_too_is_told(loss, name, said):
+    (found,) = findings(loss, "L104", definition=name)
+    assert found.message.endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "severity"), [(PAIRS, "note"), ("prediction float[...]; target float[...]", "warning")]
+)
+def test_one_number_for_each_row_may_be_meant(inputs, severity):
+    (found,) = findings(lambda prediction, target: (prediction * target).abs().mean(), "L104",
+                        kind="loss", inputs=inputs)  # fmt: skip
+    assert found.severity == severity
+
+
 def squeezing(prediction, target):
     """The dimension of 1 is dropped on purpose."""
     return absolute(prediction.reshape(-1), target.reshape(-1))

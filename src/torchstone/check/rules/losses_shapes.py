@@ -31,6 +31,7 @@ def silent_broadcast(subject: Subject) -> Iterator[Finding]:
     The loss is a plausible number, and the model learns the mean of the targets. Nine of PyTorch's own losses
     broadcast: five with a warning (L1, MSE, Huber, SmoothL1, KLDiv), four without a word (measured).
     How: a call with (N, 1) against (N,), and one with (N, C) against (N, 1). An exception is right; a warning is noted.
+    Where no definition is known, (N, C) against (N, 1) is noted only: it may be one number for each row on purpose.
     False alarms: losses that broadcast on purpose. Declare the trait `broadcasts`. What is taken for something else (a
     column of class indices), and so does not give what the broadcast tensors give, is left alone.
     Instead: raise ValueError where `prediction.shape != target.shape`.
@@ -50,15 +51,26 @@ def silent_broadcast(subject: Subject) -> Iterator[Finding]:
             continue
         shapes = " and ".join(f"{tuple(tensor.shape)} for {name}" for name, tensor in tensors.items())
         warned = answer.facts["warnings"]
+        grows = torch.broadcast_shapes(*(each.shape for each in tensors.values())).numel() > tensors[subject.x].numel()
+        meant = subject.definition is None and not grows  # one number for each row may be what the target is
         yield Finding(
             f"shapes {shapes} are broadcast {'with a warning only' if warned else 'without a word'}, "
-            f"and the loss is {summary(answer.tensors['value'])}; expected an error",
+            f"and the loss is {summary(answer.tensors['value'])}; expected an error{_as_pytorch(subject, tensors)}",
             {name: plain(tensor) for name, tensor in tensors.items()},
             "an exception",
             plain(answer.tensors["value"]),
-            severity="note" if warned else None,
+            severity="note" if warned or meant else None,
         )
         return
+
+
+def _as_pytorch(subject: Subject, tensors: Mapping[str, Tensor]) -> str:
+    """Whether the counterpart broadcasts as well: as much as one would like an error."""
+    if subject.peer is None:
+        return ""
+    theirs = subject.ask_peer(tensors, "call_heard")
+    how = "" if not theirs.ok else ", with a warning" if theirs.facts["warnings"] else ", in silence"
+    return f" ({subject.peer.text} broadcasts them, too{how})" if how else ""
 
 
 def _is_paired(subject: Subject, tensors: Mapping[str, Tensor], target: str, got: Tensor) -> bool:
