@@ -158,11 +158,14 @@ def _attributes(instance: Any) -> list[tuple[str, Any]]:
     return [(key, value) for key, value in [*shared, *owned.items()] if not key.startswith("_")]
 
 
+_MOST = 16  # numbers of a tensor that are looked at
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, _PLAIN):
         return value
-    if isinstance(value, Tensor) and value.numel() <= 16:
-        return _tried(lambda: value.detach().tolist(), None)
+    if isinstance(value, Tensor):  # one that has no numbers yet raises
+        return _tried(lambda: value.detach().tolist() if value.numel() <= _MOST else None, None)
     if isinstance(value, (list, tuple)) and all(isinstance(each, _PLAIN) for each in value):
         return list(value)
     return None

@@ -7,7 +7,6 @@ import ast
 import importlib
 import importlib.util
 import inspect
-import json
 import linecache
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -113,9 +112,14 @@ def _public(module: ModuleType, own: list[tuple[str, Any]], *, is_file: bool) ->
     if is_file:
         return own
     offered = getattr(module, "__all__", None)
-    if offered is None:
-        return own
-    return [(name, getattr(module, name)) for name in offered if callable(getattr(module, name, None))]
+    if offered is not None:
+        return [(name, getattr(module, name)) for name in offered if callable(getattr(module, name, None))]
+    inner = f"{module.__name__}."
+    return [
+        (name, thing)
+        for name, thing in vars(module).items()
+        if not name.startswith("_") and callable(thing) and f"{getattr(thing, '__module__', '')}.".startswith(inner)
+    ]
 
 
 def _is_own(thing: Any, module: str) -> bool:
@@ -179,7 +183,7 @@ def code_cells(path: Path) -> Iterator[Cell]:
 
     try:
         notebook = nbformat.reads(path.read_text(encoding="utf-8-sig"), as_version=4)
-    except (ValueError, KeyError, AttributeError, json.JSONDecodeError) as error:
+    except (ValueError, KeyError, AttributeError, nbformat.ValidationError) as error:
         raise MissingError(f"target: {path} is no notebook: {' '.join(str(error).split())[:100]}") from None
     for number, cell in enumerate(notebook.cells, 1):
         if cell.cell_type == "code" and cell.source.strip():
