@@ -318,6 +318,26 @@ def test_the_constants_are_named_where_a_formula_says_nothing_at_the_ends(loss, 
     assert all(any(each in message for message in messages) for each in said)
 
 
+class Balanced(nn.Module):
+    """A weight of 1/4 makes little of a clamped logarithm."""
+
+    def __init__(self, alpha: float = 0.25) -> None:
+        super().__init__()
+        self.alpha = alpha
+
+    def forward(self, logits, target):
+        kept = torch.sigmoid(logits).double().clamp(1e-8, 1 - 1e-8)
+        costs = -(self.alpha * target * kept.log() + (1 - self.alpha) * (1 - target) * (1 - kept).log())
+        return costs.mean().to(logits.dtype)
+
+
+def test_a_weight_is_no_part_of_the_constant():
+    formula = "alpha*target*log(1 + exp(-logits)) + (1 - alpha)*(1 - target)*log(1 + exp(logits))"
+    messages = [found.message for found in findings(Balanced, "L113", formula=formula, inputs=OF_LOGITS["inputs"])]
+    assert len(messages) == 2
+    assert all("clamped 1e-08 from the end" in message for message in messages)
+
+
 def by_softplus(logits, target):
     return (F.softplus(logits) - target * logits).mean()
 

@@ -106,7 +106,7 @@ def mean_over_a_mask(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor
     """Divided by what counts in the whole batch."""
     same(prediction, target)
     same(prediction, mask)
-    return ((prediction - target).square() * mask).sum() / mask.sum()
+    return ((prediction - target).square() * mask).sum() / mask.sum().clamp(min=1)
 
 
 @clean("G001", kind="loss", inputs="first float[N,d]; second float[N,d]")

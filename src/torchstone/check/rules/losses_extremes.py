@@ -178,9 +178,10 @@ def _expected(subject: Subject, found: Mismatch) -> str:
 
 def _guarded(subject: Subject, found: Mismatch) -> str:
     """Which constant guards the logarithm, where the value is that of a round number."""
-    if not 5 < found.got < min(99.0, found.expected):
+    logarithm = found.got / _weight(subject, found)
+    if not (5 < logarithm < 99 and found.got < found.expected):
         return ""
-    constant = _round_number(math.exp(-found.got / _weight(subject, found)))
+    constant = _round_number(math.exp(-logarithm))
     if constant is None:
         return ""
     answer = subject.call(found.tensors, wrt=[subject.x])
