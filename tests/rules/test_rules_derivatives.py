@@ -334,3 +334,68 @@ def test_a_gradient_that_is_wrong_at_a_single_point_is_a_warning():
     (found,) = check(bce_with_logits, select=["D101"]).findings
     assert (found.rule, found.severity) == ("D101", "warning")
     assert "to both sides of this one point it is right" in found.message
+
+
+def binary(x, t):
+    p = torch.sigmoid(x)
+    return -(t * p.log() + (1 - t) * (1 - p).log()).mean()
+
+
+def of_probabilities(p, t, eps=0.0):
+    return -(t * (p + eps).log() + (1 - t) * (1 - p + eps).log()).mean()
+
+
+def cosine(a, b, eps=0.0):
+    return 1 - ((a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1) + eps)).mean()
+
+
+def masked(prediction, target, mask):
+    return ((prediction - target).square() * mask).sum() / mask.sum()
+
+
+def log_cosh(prediction, target):
+    return torch.log(torch.cosh(prediction - target)).mean()
+
+
+def spread(prediction, target):
+    """Of a single sample there is none: the shape's fault, and nobody else's."""
+    return (prediction - target).std(0).mean()
+
+
+def class_error(x, t):
+    return (x.logsumexp(1) - x.gather(1, t[:, None])[:, 0]).mean()
+
+
+def class_error_as_it_stands(x, t):
+    share = x.exp() / x.exp().sum(1, keepdim=True)
+    return -share.gather(1, t[:, None]).log().mean()
+
+
+LABELS = "float[N] in {0,1}"
+PAIR = "prediction float[N,d]; target float[N,d]"
+
+
+@pytest.mark.parametrize(
+    ("thing", "inputs", "expected"),
+    [
+        (binary, f"x float[N]; t {LABELS}", {"D108": "warning"}),
+        (of_probabilities, f"p float[N] in [0,1]; t {LABELS}", {"D108": "warning"}),
+        (of_probabilities, f"p float[N] in (0,1); t {LABELS}", {}),
+        (lambda p, t: of_probabilities(p, t, 1e-6), f"p float[N] in [0,1]; t {LABELS}", {}),
+        (cosine, "a float[N,d]; b float[N,d]", {"D108": "warning"}),
+        (masked, "prediction float[N]; target float[N]; mask bool[N]", {"D108": "warning"}),
+        (log_cosh, PAIR, {"D108": "warning"}),
+        (spread, "prediction float[N,d]; target float[N,d]", {}),
+        (class_error, "x float[N,C]; t int64[N] in [0,C)", {}),
+        (class_error_as_it_stands, "x float[N,C]; t int64[N] in [0,C)", {"D108": "warning"}),
+    ],
+)
+def test_without_a_definition_saturated_and_empty_inputs_are_tried(thing, inputs, expected):
+    settings = {"kind": "loss", "definition": "none", "inputs": inputs, "select": ["G001", "D108"]}
+    assert severities(thing, **settings) == expected
+
+
+def test_a_value_that_is_nan_is_told_with_its_inputs():
+    settings = {"kind": "loss", "definition": "none", "inputs": "a float[N,d]; b float[N,d]"}
+    (finding,) = check(cosine, select=["D108"], **settings).findings
+    assert finding.message.startswith("the value is NaN for a = [[0.0]], b = [[0.0]] in float32")

@@ -78,6 +78,12 @@ def distance(first: Tensor, second: Tensor) -> Tensor:
     return (first - second).pow(2).sum(1).sqrt().mean()
 
 
+@mutant("D108", kind="loss", inputs="first float[N,d]; second float[N,d]", definition="none")
+def angle(first: Tensor, second: Tensor) -> Tensor:
+    """The cosine of a vector of zeros is 0/0, as a value already."""
+    return 1 - ((first * second).sum(1) / (first.norm(dim=1) * second.norm(dim=1))).mean()
+
+
 @mutant("D109", also=NO_VMAP)
 class KeepsItsInputOnCtx(Function):
     """An attribute of ctx: what is written to x later goes into the gradient."""
