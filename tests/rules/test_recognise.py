@@ -636,3 +636,10 @@ def test_a_name_is_not_claimed_where_the_inputs_have_other_shapes():
 
     (report,) = check(Several, inputs="preds float[N,3]; target float[N]").subjects
     assert (report.definition, report.verdict) == ("", "pass")
+
+
+def test_z_is_a_logit():
+    def on_logits(z, t):
+        return (F.softplus(z) - t * z).mean()
+
+    assert check(on_logits, formula="log(1 + exp(z)) - t*z", select=["L101"]).ok

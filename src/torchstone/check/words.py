@@ -9,7 +9,7 @@ _TRUTHS = {
     *("true", "truth", "target", "targets", "tgt", "tgts", "trg", "label", "labels", "lbl", "gt", "expected", "actual"),
     *("ytrue", "groundtruth", "onehot", "answer", "answers", "ref", "reference", "observed", "desired"),
 }
-_LETTERS = {"y", "t", "z", "class", "classes", "idx", "index"}
+_LETTERS = {"y", "t", "class", "classes", "idx", "index"}
 _GUESSES = {
     *("pred", "preds", "prediction", "predictions", "predicted", "hat", "yhat", "ypred", "out", "output", "outputs"),
     *("logit", "logits", "input", "inputs", "score", "scores", "prob", "probs", "x", "p", "estimate", "est"),
