@@ -47,35 +47,59 @@ def calling(
         return ""
     made = [f"{name} = {_literal(tensor, name in wrt)}" for name, tensor in given.items()]
     floating = next((each.dtype for each in given.values() if each.is_floating_point()), torch.float32)
-    return "\n".join(["import torch", *_imported(subject, build or {}, floating), "", *made, *lines][:LONGEST])
+    whole = ["import torch", *_imported(subject, build or {}, floating), "", *made, *lines]
+    return "\n".join(whole) if len(whole) <= LONGEST else ""
 
 
 def showing(
-    subject: Subject, tensors: Mapping[str, Tensor], *lines: str, wrt: Sequence[str] = (), **others: Tensor
+    subject: Subject,
+    tensors: Mapping[str, Tensor],
+    *lines: str,
+    wrt: Sequence[str] = (),
+    other: Mapping[str, Tensor] = MappingProxyType({}),
+    build: Mapping[str, Any] | None = None,
 ) -> str:
-    """As `calling`, with "{call}" in a line for the call of the subject, and "{x}" for the name of its first input.
+    """As `calling`, with fields in the lines.
 
-    `others` are more tensors that the lines use, by their names; "{call:other}" is the call with `other` as its x.
+    "{call}" is the call of the subject, "{call:2 * x}" that with another first input, "{fresh}" that of an object named
+    so, "{other}" that with the inputs `other`, which are named "other_x" and so on; "{x}" is the first input's name.
     """
-    more = [f"{name} = {_literal(tensor)}" for name, tensor in others.items()]
-    named = {"call": _Call(subject, tensors), "x": subject.x}
-    return calling(subject, tensors, [*more, *(line.format(**named) for line in lines)], wrt=wrt)
+    if any(tensor.numel() > _MOST_NUMBERS for tensor in other.values()):
+        return ""
+    more = [f"other_{name} = {_literal(tensor)}" for name, tensor in other.items()]
+    options = {"build": build or {}}
+    fields = {
+        "call": _Call(subject, tensors, options),
+        "fresh": _Call(subject, tensors, options, "fresh"),
+        "other": _Call(subject, tensors, options, prefix="other_"),
+        "x": subject.x,
+    }
+    return calling(subject, tensors, [*more, *(line.format(**fields) for line in lines)], wrt=wrt, build=build)
 
 
 class _Call:
-    """The call of a subject as an expression; as a format, with another tensor as its first input."""
+    """The call of a subject as an expression; a format stands for the first input."""
 
-    def __init__(self, subject: Subject, tensors: Mapping[str, Tensor], options: Mapping[str, Any] = {}) -> None:
-        self._subject, self._tensors, self._options = subject, tensors, options
+    def __init__(
+        self,
+        subject: Subject,
+        tensors: Mapping[str, Tensor],
+        options: Mapping[str, Any] = MappingProxyType({}),
+        name: str = "subject",
+        prefix: str = "",
+    ) -> None:
+        self._subject, self._tensors, self._options, self._name, self._prefix = subject, tensors, options, name, prefix
 
-    def __format__(self, other: str) -> str:
-        given = {entry: other if other and entry.name == self._subject.x else entry.name for entry in self._inputs()}
-        arguments = [f"{entry.name}={text}" if entry.keyword else text for entry, text in given.items()]
+    def __format__(self, first: str) -> str:
+        def text(entry: Entry) -> str:
+            return first if first and entry.name == self._subject.x else f"{self._prefix}{entry.name}"
+
+        arguments = [f"{entry.name}={text(entry)}" if entry.keyword else text(entry) for entry in self._inputs()]
         functional = {**self._subject.spec.kwargs, **self._options.get("build", {})}
         keywords = _keywords(functional) if _is_function(self._subject) else []
         if self._subject.description.form == "autograd.Function":  # its `apply` takes no keywords
             keywords = [each.partition("=")[2] for each in keywords]
-        return f"subject({', '.join([*arguments, *keywords])})"
+        return f"{self._name}({', '.join([*arguments, *keywords])})"
 
     def _inputs(self) -> list[Entry]:
         return [entry for entry in self._subject.inputs if entry.name in self._tensors]

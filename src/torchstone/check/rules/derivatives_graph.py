@@ -125,8 +125,8 @@ def _twice(subject: Subject, tensors: Inputs, name: str) -> str:
 
 def _between(subject: Subject, tensors: Inputs, other: Inputs, name: str) -> str:
     again = f"print(torch.autograd.grad(y.sum(), {name}, retain_graph=True))"
-    lines = ("y = {call}", again, "{call:other}  # a call with other numbers", f"{again}  # expected the same")
-    return showing(subject, tensors, *lines, wrt=[name], other=other[subject.x])
+    lines = ("y = {call}", again, "{other}  # a call with other numbers", f"{again}  # expected the same")
+    return showing(subject, tensors, *lines, wrt=[name], other=other)
 
 
 @rule("D111", "checkpoint", tier="full", severity="warning")

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from torchstone.check.evidence import plain
+from torchstone.check.repro import showing
 from torchstone.check.result import Finding, Severity
 from torchstone.check.rule import NotApplicable, rule
 from torchstone.check.subject import Subject, granted
@@ -119,7 +120,9 @@ def input_mutated(subject: Subject) -> Iterator[Finding]:
         once = {(change["name"], change["during"]): change for change in reversed(changes)}
         for change in once.values():
             severity: Severity = "warning" if change["what"] == "requires_grad" else "error"
-            yield Finding(_changed(change), shown(sample), change.get("before"), change.get("after"), severity=severity)
+            shows = showing(subject, sample, *_mutating(subject, change), wrt=_wrt(subject, change))
+            numbers = change.get("before"), change.get("after")
+            yield Finding(_changed(change), shown(sample), *numbers, repro=shows, severity=severity)
         if changes:
             return
 
@@ -134,6 +137,30 @@ def _changed(change: Mapping[str, Any]) -> str:
         "requires_grad": f"the {change['during']} pass sets requires_grad of {name} from {before} to {after}",
         "grad": f"the {change['during']} pass writes a gradient to the .grad of {name}",
     }[change["what"]]
+
+
+_KEPT = {
+    "value": "({0} - before).abs().max())  # expected 0",
+    "version": "{0}._version - version)  # expected 0",
+    "layout": "{0}.shape, before.shape)  # expected the same",
+    "requires_grad": "{0}.requires_grad)  # expected as it was",
+    "grad": "{0}.grad)  # expected None",
+}
+
+
+def _wrt(subject: Subject, change: Mapping[str, Any]) -> tuple[str, ...]:
+    return subject.predictions if change["during"] == "backward" or change["what"] == "grad" else ()
+
+
+def _mutating(subject: Subject, change: Mapping[str, Any]) -> list[str]:
+    """The lines that show a change."""
+    name = "g" if change["name"] == "cotangent" else change["name"]
+    kept = [f"before, version = {name}.detach().clone(), {name}._version"]
+    looked = f"print({_KEPT[change['what']].format(name)}"
+    if change["during"] == "forward":
+        return [*kept, "{call}", looked]
+    flowing = "g = torch.linspace(-1.5, 2.0, max(y.numel(), 1), dtype=y.dtype)[:y.numel()].reshape(y.shape).clone()"
+    return ["y = {call}", flowing, *kept, "y.backward(g)", looked]
 
 
 @rule("G003", "output-aliases-input", severity="warning", after=("G001", "G002"))
@@ -154,12 +181,23 @@ def output_aliases_input(subject: Subject) -> Iterator[Finding]:
         given = {**inputs, **{f"other.{name}": each for name, each in subject.sample(seed=1).items()}}
         facts = granted(subject.ask("memory", given, {"wrt": subject.predictions})).facts
         if over := facts["overwritten"]:
+            wrt = subject.predictions if over["during"] == "a backward pass" else ()
             yield Finding(
                 f"{over['during']} overwrites a result that was returned before: it was {text(over['before'])}, and is "
                 f"{text(over['after'])} afterwards",
                 shown(inputs),
                 over["before"],
                 over["after"],
+                repro=showing(
+                    subject,
+                    inputs,
+                    "y = {call}",
+                    "before = y.detach().clone()",
+                    _LATER[over["during"]],
+                    "print((y - before).abs().max())  # expected 0",
+                    wrt=wrt,
+                    other=subject.sample(seed=1),
+                ),
                 severity="error",
             )
             return
@@ -167,9 +205,23 @@ def output_aliases_input(subject: Subject) -> Iterator[Finding]:
             return
         for name in facts["shares"]:
             yield Finding(
-                f"the result shares memory with the input {name}: writing into the one changes the other", shown(inputs)
+                f"the result shares memory with the input {name}: writing into the one changes the other",
+                shown(inputs),
+                repro=showing(
+                    subject,
+                    inputs,
+                    f"memory = {name}.untyped_storage().data_ptr()",
+                    "print({call}.untyped_storage().data_ptr() == memory)  # expected False",
+                ),
             )
             return
+
+
+_LATER = {
+    "a backward pass": "y.sum().backward()",
+    "a call of its own backward": "subject.backward(torch.full_like(y, 0.5))",
+    "a second call": "{other}",
+}
 
 
 def _signs(subject: Subject, sample: Mapping[str, Tensor]) -> Iterator[Mapping[str, Tensor]]:
@@ -199,7 +251,7 @@ def nondeterministic(subject: Subject) -> Iterator[Finding]:
         mutable default argument.
     """
     sample = subject.sample()
-    others = {"other": subject.sample(seed=1, extra=(5, 2), N=6), "alike": subject.sample(seed=1)}
+    others = {"other": subject.sample(seed=1, extra=(5, 2), N=2), "alike": subject.sample(seed=1)}
     given = {**sample, **{f"{by}.{name}": each for by, drawn in others.items() for name, each in drawn.items()}}
     options = {"wrt": subject.predictions}
     answer = granted(subject.ask("repeats", given, options))
@@ -220,6 +272,7 @@ def nondeterministic(subject: Subject) -> Iterator[Finding]:
                 shown(sample),
                 before,
                 after,
+                repro=_twice(subject, sample, quantity, stage, others, answer.facts["eval"]),
                 severity="note" if near else "warning" if moving else None,
             )
             return
@@ -234,7 +287,48 @@ def nondeterministic(subject: Subject) -> Iterator[Finding]:
             shown(sample),
             first,
             second,
+            repro=showing(
+                subject,
+                sample,
+                "torch.manual_seed(1)",
+                "first = {call}",
+                "torch.manual_seed(2)",
+                _EQUAL.format("{call}"),
+            ),
         )
+
+
+_EQUAL = "print(({} - first).abs().max())  # expected 0"
+
+
+def _twice(
+    subject: Subject,
+    sample: Mapping[str, Tensor],
+    quantity: str,
+    stage: str,
+    others: Mapping[str, Mapping[str, Tensor]],
+    quiet: bool,
+) -> str:
+    """The script for a call that gives something else the second time: at once, or after one with other inputs."""
+    wrt = () if quantity == "value" else subject.predictions
+
+    def asked(whose: str) -> str:
+        call = "{" + whose + "}"
+        return f"torch.autograd.grad({call}.sum(), {quantity[5:]})[0]" if wrt else f"{call}.detach()"
+
+    given = [] if stage == "again" else ["{other}"]
+    whose = "call" if stage in ("again", "after") else "fresh"
+    lines = [
+        *(["subject.eval()"] if quiet and subject.description.is_module else []),
+        *(["import copy", "fresh = copy.deepcopy(subject)"] if whose == "fresh" else []),
+        "torch.manual_seed(0)",
+        f"first = {asked(whose)}",
+        *given,
+        "torch.manual_seed(0)",
+        _EQUAL.format(asked("call")),
+    ]
+    other = {} if stage == "again" else others["alike" if stage == "alike" else "other"]
+    return showing(subject, sample, *lines, wrt=wrt, other=other)
 
 
 _STAGES = {

@@ -7,6 +7,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
+from torchstone.check.repro import showing
 from torchstone.check.result import Finding, Severity
 from torchstone.check.rule import NotApplicable, rule
 from torchstone.check.rules.general import shown, text
@@ -70,17 +71,20 @@ def grad_mode(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             f"the result has no graph though {' and '.join(subject.predictions)} "
             f"{'wants' if len(subject.predictions) == 1 else 'want'} a gradient: it is cut off from its inputs",
-            shown(sample),
             severity="error" if known and not subject.description.has_backward else "warning",
+            repro=showing(subject, sample, "print({call}.grad_fn)  # expected a function", wrt=subject.predictions),
         )
     for mode in ("no_grad", "inference"):
         if wants.get(mode):
-            yield Finding(f"the result has a graph under {_MODES[mode]}", shown(sample))
+            lines = (f"with {_MODES[mode]}:", "    y = {call}", "print(y.grad_fn)  # expected None")
+            shows = showing(subject, sample, *lines, wrt=subject.predictions)
+            yield Finding(f"the result has a graph under {_MODES[mode]}", repro=shows)
     if wants.get("plain") and not answer.facts["learnable"]:
-        yield Finding("the result has a graph though no input wants a gradient", shown(sample), severity="warning")
+        shows = showing(subject, sample, "print({call}.grad_fn)  # expected None")
+        yield Finding("the result has a graph though no input wants a gradient", repro=shows, severity="warning")
     for mode, error in answer.facts["raised"].items():
         severity: Severity = "note" if mode == "inference" else "warning"
-        yield Finding(f"it raises {error} {_AMID[mode]}", shown(sample), severity=severity)
+        yield Finding(f"it raises {error} {_AMID[mode]}", severity=severity)
     for mode in ("plain", "no_grad", "inference"):
         if mode in values and not _close(values["grad"], values[mode]):
             place, first, second = _furthest(values["grad"], values[mode])
@@ -89,6 +93,16 @@ def grad_mode(subject: Subject) -> Iterator[Finding]:
                 shown(sample),
                 first,
                 second,
+                repro=showing(
+                    subject,
+                    sample,
+                    "first = {call}.detach()",
+                    f"with {_MODES.get(mode, 'torch.enable_grad()')}:",
+                    "    print(({call"
+                    + (f":{subject.x}.detach()" if mode == "plain" else "")
+                    + "} - first).abs().max())",
+                    wrt=subject.predictions,
+                ),
             )
             return
 
