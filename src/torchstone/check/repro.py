@@ -1,13 +1,13 @@
 """A script of a few lines that shows a finding with torch alone."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from torchstone.check.entries import Entry
 from torchstone.check.evidence import Mismatch
 from torchstone.check.subject import Subject
 
@@ -46,8 +46,7 @@ def calling(
     if any(tensor.numel() > _MOST_NUMBERS for tensor in given.values()):
         return ""
     made = [f"{name} = {_literal(tensor, name in wrt)}" for name, tensor in given.items()]
-    floating = next((each.dtype for each in given.values() if each.is_floating_point()), torch.float32)
-    whole = ["import torch", *_imported(subject, build or {}, floating), "", *made, *lines]
+    whole = ["import torch", *_imported(subject, _built(subject, build or {}, _floating(given))), "", *made, *lines]
     return "\n".join(whole) if len(whole) <= LONGEST else ""
 
 
@@ -67,47 +66,53 @@ def showing(
     if any(tensor.numel() > _MOST_NUMBERS for tensor in other.values()):
         return ""
     more = [f"other_{name} = {_literal(tensor)}" for name, tensor in other.items()]
-    options = {"build": build or {}}
     fields = {
-        "call": _Call(subject, tensors, options),
-        "fresh": _Call(subject, tensors, options, "fresh"),
-        "other": _Call(subject, tensors, options, prefix="other_"),
+        "call": Call(subject, tensors, build or {}),
+        "fresh": Call(subject, tensors, build or {}, name="fresh"),
+        "other": Call(subject, tensors, build or {}, prefix="other_"),
         "x": subject.x,
     }
     return calling(subject, tensors, [*more, *(line.format(**fields) for line in lines)], wrt=wrt, build=build)
 
 
-class _Call:
-    """The call of a subject as an expression; a format stands for the first input."""
+@dataclass(frozen=True)
+class Call:
+    """The call of a subject as an expression; `str.format` takes another expression for the first input.
 
-    def __init__(
-        self,
-        subject: Subject,
-        tensors: Mapping[str, Tensor],
-        options: Mapping[str, Any] = MappingProxyType({}),
-        name: str = "subject",
-        prefix: str = "",
-    ) -> None:
-        self._subject, self._tensors, self._options, self._name, self._prefix = subject, tensors, options, name, prefix
+    `texts` are expressions for other inputs, by their names.
+    """
+
+    subject: Subject
+    tensors: Mapping[str, Tensor]
+    build: Mapping[str, Any] = field(default_factory=dict)
+    name: str = "subject"
+    prefix: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     def __format__(self, first: str) -> str:
-        def text(entry: Entry) -> str:
-            return first if first and entry.name == self._subject.x else f"{self._prefix}{entry.name}"
-
-        arguments = [f"{entry.name}={text(entry)}" if entry.keyword else text(entry) for entry in self._inputs()]
-        functional = {**self._subject.spec.kwargs, **self._options.get("build", {})}
-        keywords = _keywords(functional) if _is_function(self._subject) else []
-        if self._subject.description.form == "autograd.Function":  # its `apply` takes no keywords
+        texts = {**self.texts, self.subject.x: first} if first else self.texts
+        given = [entry for entry in self.subject.inputs if entry.name in self.tensors]
+        arguments = [
+            f"{entry.name}={text}" if entry.keyword else text
+            for entry in given
+            for text in [texts.get(entry.name, f"{self.prefix}{entry.name}")]
+        ]
+        keywords = _keywords(_of_call(self.subject, self.build))
+        if self.subject.description.form == "autograd.Function":  # its `apply` takes no keywords
             keywords = [each.partition("=")[2] for each in keywords]
-        return f"{self._name}({', '.join([*arguments, *keywords])})"
+        return f"{self.name}({', '.join([*arguments, *keywords])})"
 
-    def _inputs(self) -> list[Entry]:
-        return [entry for entry in self._subject.inputs if entry.name in self._tensors]
+
+def reduced(subject: Subject, tensors: Mapping[str, Tensor], reduction: str) -> str:
+    """The call of the subject under a reduction, as an expression that builds it first where that takes it."""
+    build = subject.reduced(reduction)
+    name = "subject" if _is_function(subject) else _built(subject, build, _floating(tensors))
+    return f"{Call(subject, tensors, build, name)}"
 
 
 def called(subject: Subject, tensors: Mapping[str, Tensor], options: Mapping[str, Any] = MappingProxyType({})) -> str:
     """The line that calls the subject: "y = subject(x)"."""
-    return f"y = {_Call(subject, tensors, options)}"
+    return f"y = {Call(subject, tensors, options.get('build', {}))}"
 
 
 def _is_function(subject: Subject) -> bool:
@@ -119,18 +124,36 @@ def _keywords(values: Mapping[str, Any]) -> list[str]:
     return [f"{name}={listed.get(name, repr(value))}" for name, value in values.items()]
 
 
-def _imported(subject: Subject, build: Mapping[str, Any], floating: torch.dtype) -> list[str]:
-    """The lines that bring the subject in, and build it as it is looked at: in its inputs' dtype, and in its mode."""
-    where, _, name = subject.spec.target.rpartition(":")
-    form = subject.description.form
-    inner = f"{name}.apply" if form == "autograd.Function" else name
-    built = (
-        f"{name}({', '.join(_keywords({**subject.spec.kwargs, **build}))})" if form in ("class", "factory") else inner
-    )
+def _floating(tensors: Mapping[str, Tensor]) -> torch.dtype:
+    return next((each.dtype for each in tensors.values() if each.is_floating_point()), torch.float32)
+
+
+def _of_call(subject: Subject, build: Mapping[str, Any]) -> dict[str, Any]:
+    """What is passed with each call: all that a function takes, or what a constructor does not."""
+    seen, given = subject.description, {**subject.spec.kwargs, **build}
+    if _is_function(subject):
+        return given
+    return {name: value for name, value in given.items() if name in seen.call and name not in seen.constructor}
+
+
+def _built(subject: Subject, build: Mapping[str, Any], floating: torch.dtype) -> str:
+    """The expression that makes the subject as it is looked at: in its inputs' dtype, and in its mode."""
+    name, form = subject.spec.target.rpartition(":")[2], subject.description.form
+    built = f"{name}.apply" if form == "autograd.Function" else name
+    if form in ("class", "factory"):
+        late = _of_call(subject, build)
+        given = {name: value for name, value in {**subject.spec.kwargs, **build}.items() if name not in late}
+        built = f"{name}({', '.join(_keywords(given))})"
     if subject.description.is_module and subject.spec.evaluation:
         built += ".eval()"
     if (subject.description.parameters or subject.description.buffers) and floating != torch.float32:
         built += f".to({floating})"
+    return built
+
+
+def _imported(subject: Subject, built: str) -> list[str]:
+    """The lines that bring the subject in, and build it."""
+    where, _, name = subject.spec.target.rpartition(":")
     if not where:
         return [f"# {name} is the subject", f"subject = {built}"]
     if where.endswith(".ipynb"):

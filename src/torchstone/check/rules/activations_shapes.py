@@ -11,6 +11,7 @@ from torchstone.check import grids
 from torchstone.check.entries import draw
 from torchstone.check.evidence import plain
 from torchstone.check.pointwise import shown
+from torchstone.check.repro import showing
 from torchstone.check.result import Finding, Severity
 from torchstone.check.rule import NotApplicable, rule
 from torchstone.check.subject import Subject
@@ -141,6 +142,12 @@ def _spread(
 
 _SHAPES = ((), (12,), (1, 12), (12, 1), (1, 2, 3, 1, 2))
 _EMPTY = ((0,), (0, 3))
+# How a script lays the first input out.
+LAID = {
+    "transposed": "{x}.transpose(0, -1).contiguous().transpose(0, -1)",
+    "strided": "torch.stack([{x}, {x}], -1)[..., 0]",
+    "offset": "torch.cat([torch.zeros(3).to({x}), {x}.reshape(-1)])[3:].reshape({x}.shape)",
+}
 _LAYOUTS = {"transposed": "a transposed", "strided": "a sliced", "offset": "an offset"}
 
 
@@ -179,13 +186,19 @@ def _in_shapes(subject: Subject, flat: Tensor, values: Tensor) -> Iterator[Findi
             got = list(answer.tensors["value"].shape)
             text = f"the result for an input of shape {list(shape)} has shape {got}, expected {list(shape)}"
             spread = _takes_on_channels(subject, torch.Size(shape), torch.Size(got))
-            yield Finding(text, {subject.x: given.tolist()}, list(shape), got, severity="note" if spread else None)
+            shows = showing(subject, {subject.x: given}, f"print({{call}}.shape)  # expected {list(shape)}")
+            how: Severity | None = "note" if spread else None
+            yield Finding(text, {subject.x: given.tolist()}, list(shape), got, repro=shows, severity=how)
             if spread:
                 continue
             return
         elif _moved(right, answer.tensors["value"]).any():
             text = f"the values of the same numbers in shape {list(shape)} are others than in shape [3, 4]"
-            yield Finding(text, {subject.x: given.tolist()}, right.tolist(), answer.tensors["value"].tolist())
+            again = "{call:{x}.reshape(3, 4)}" if count == 12 else "{call:{x}.reshape(1, -1)}"
+            numbers = right.tolist(), answer.tensors["value"].tolist()
+            lines = (f"print({again}.reshape({{x}}.shape))", "print({call})  # expected the same")
+            shows = showing(subject, {subject.x: given}, *lines)
+            yield Finding(text, {subject.x: given.tolist()}, *numbers, repro=shows)
             return
     if refused:
         yield Finding(f"it raises for an input of shape {', '.join(refused)}", severity="note")
@@ -211,7 +224,9 @@ def _in_layouts(subject: Subject, tensors: Mapping[str, Tensor], before: Tensor)
         value = answer.tensors["value"]
         if value.shape != before.shape or _moved(before, value).any():
             text = f"the values for {words} tensor are others than for the same numbers in contiguous memory"
-            yield Finding(text, given, before.tolist(), value.tolist())
+            lines = (f"print({{call:{LAID[layout]}}})", "print({call})  # expected the same")
+            shows = showing(subject, tensors, *lines)
+            yield Finding(text, given, before.tolist(), value.tolist(), repro=shows)
             return
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from torchstone.check.evidence import Judge, Mismatch, finding, plain
 from torchstone.check.points import special_batches
+from torchstone.check.repro import reduced, showing
 from torchstone.check.result import Finding
 from torchstone.check.rule import NotApplicable, rule
 from torchstone.check.subject import Subject
@@ -175,13 +176,16 @@ def reduction_algebra(subject: Subject) -> Iterator[Finding]:
     for each in ("mean", "sum"):
         if each in values and values[each].numel() != 1:
             shape = list(values[each].shape)
-            yield Finding(f"reduction='{each}' gives a tensor of shape {shape}, expected a single number", shown)
+            shows = showing(subject, sample, f"print({reduced(subject, sample, each)}.shape)  # expected no dimension")
+            said = f"reduction='{each}' gives a tensor of shape {shape}, expected a single number"
+            yield Finding(said, shown, repro=shows)
             return
     if "none" in values and values["none"].numel() == 1 and sample[subject.x].numel() > 1:
         yield Finding(
             f"reduction='none' gives a single number, {number(float(values['none']))}, for {len(sample[subject.x])} "
             "rows: it is still reduced",
             shown,
+            repro=showing(subject, sample, f"print({reduced(subject, sample, 'none')}.shape)"),
         )
         return
     if {"none", "sum"} <= set(values) and not is_close(values["sum"].reshape(()), values["none"].sum()):
@@ -191,10 +195,11 @@ def reduction_algebra(subject: Subject) -> Iterator[Finding]:
             shown,
             float(values["none"].sum()),
             float(values["sum"]),
+            repro=_beside_none(subject, sample, "sum"),
         )
     yield from _mean(subject, sample, values, shown)
     if {"mean", "sum"} <= set(values) and _is_share(subject, sample, values):
-        yield from _gradients(given, values, wrt, shown)
+        yield from _gradients(subject, sample, given, values, wrt, shown)
 
 
 def _mean(
@@ -223,7 +228,14 @@ def _mean(
         shown,
         float(expected),
         float(got),
+        repro=_beside_none(subject, sample, "mean"),
     )
+
+
+def _beside_none(subject: Subject, sample: Mapping[str, Tensor], reduction: str) -> str:
+    """The script that reduces what comes unreduced."""
+    some, each = (reduced(subject, sample, how) for how in (reduction, "none"))
+    return showing(subject, sample, f"print({some})", f"print({each}.{reduction}())  # expected the same")
 
 
 def _is_weighted(subject: Subject) -> bool:
@@ -244,7 +256,12 @@ def _is_share(subject: Subject, sample: Mapping[str, Tensor], values: Mapping[st
 
 
 def _gradients(
-    given: Mapping[str, Any], values: Mapping[str, Tensor], wrt: list[str], shown: Mapping[str, Any]
+    subject: Subject,
+    sample: Mapping[str, Tensor],
+    given: Mapping[str, Any],
+    values: Mapping[str, Tensor],
+    wrt: list[str],
+    shown: Mapping[str, Any],
 ) -> Iterator[Finding]:
     """The gradients of the mean and of the sum are as their values are."""
     share = values["mean"].reshape(()) / values["sum"].reshape(())
@@ -260,5 +277,14 @@ def _gradients(
                 shown,
                 plain(total * share),
                 plain(mean),
+                repro=_gradients_beside(subject, sample, name),
             )
             return
+
+
+def _gradients_beside(subject: Subject, sample: Mapping[str, Tensor], name: str) -> str:
+    """The script that divides the mean by the sum, and the one's gradient by the other's."""
+    made = [f"{how} = {reduced(subject, sample, how)}" for how in ("mean", "sum")]
+    slopes = [f"torch.autograd.grad({how}, {name}, retain_graph=True)[0]" for how in ("mean", "sum")]
+    lines = ("print(mean / sum)", f"print({' / '.join(slopes)})  # expected the same")
+    return showing(subject, sample, *made, *lines, wrt=[name])

@@ -7,6 +7,7 @@ import torch
 from torchstone.check.entries import Entry
 from torchstone.check.evidence import plain
 from torchstone.check.points import batched, taken
+from torchstone.check.repro import Call, showing
 from torchstone.check.result import Finding
 from torchstone.check.rule import NotApplicable, rule
 from torchstone.check.subject import Subject, granted
@@ -49,6 +50,12 @@ def permutation(subject: Subject) -> Iterator[Finding]:
             {name: plain(tensor) for name, tensor in sample.items()},
             plain(expected),
             plain(second),
+            repro=showing(
+                subject,
+                sample,
+                f"order = {order.tolist()}",
+                f"print({{call}}, {Call(subject, sample, texts={name: f'{name}[order]' for name in names})})",
+            ),
         )
 
 

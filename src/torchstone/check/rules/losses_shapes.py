@@ -9,6 +9,7 @@ from torch import Tensor
 from torchstone.check.entries import Entry
 from torchstone.check.evidence import plain
 from torchstone.check.points import batched, taken, unflattened
+from torchstone.check.repro import Call, showing
 from torchstone.check.result import Finding
 from torchstone.check.rule import NotApplicable, rule
 from torchstone.check.subject import Subject
@@ -59,6 +60,7 @@ def silent_broadcast(subject: Subject) -> Iterator[Finding]:
             {name: plain(tensor) for name, tensor in tensors.items()},
             "an exception",
             plain(answer.tensors["value"]),
+            repro=showing(subject, tensors, "print({call})  # expected an exception"),
             severity="note" if warned or meant else None,
         )
         return
@@ -140,7 +142,9 @@ def _remembering(subject: Subject) -> Iterator[Finding]:
     sizes = f"a batch of {len(first[subject.x])}, then one of {len(second[subject.x])}"
     shown = {name: plain(tensor) for name, tensor in second.items()}
     if not after.ok:
-        yield Finding(f"the second call of one object, with {sizes}, raises {after.error}", shown)
+        tried = ("{other}", "try:", "    {call}", "except Exception as error:", "    print(repr(error))")
+        shows = showing(subject, second, *tried, other=first)
+        yield Finding(f"the second call of one object, with {sizes}, raises {after.error}", shown, repro=shows)
     elif not is_close(after.tensors["value"], fresh.tensors["value"]):
         expected, got = plain(fresh.tensors["value"]), plain(after.tensors["value"])
         yield Finding(
@@ -148,6 +152,12 @@ def _remembering(subject: Subject) -> Iterator[Finding]:
             shown,
             expected,
             got,
+            repro=showing(
+                subject,
+                second,
+                *("import copy", "fresh = copy.deepcopy(subject)", "{other}", "print({call}, {fresh})"),
+                other=first,
+            ),
         )
 
 
@@ -191,6 +201,7 @@ def _of_one_class(subject: Subject) -> Iterator[Finding]:
         {name: plain(tensor) for name, tensor in sample.items()},
         plain(alone.mean()),
         plain(whole),
+        repro=_row_by_row(subject, sample, names, {}),
         severity="warning",
     )
 
@@ -232,7 +243,18 @@ def _one_by_one(subject: Subject) -> Iterator[Finding]:
             one, other = (number(float(each.reshape(-1)[place])) for each in (whole, together))
             row = place // (whole.numel() // len(whole))
             said = f"the loss of sample {row} is {one} in a batch of {len(singles)}, and {other} alone"
-        yield Finding(said, {name: plain(tensor) for name, tensor in sample.items()}, plain(together), plain(whole))
+        given = {name: plain(tensor) for name, tensor in sample.items()}
+        shows = _row_by_row(subject, sample, names, build)
+        yield Finding(said, given, plain(together), plain(whole), repro=shows)
+
+
+def _row_by_row(
+    subject: Subject, sample: Mapping[str, Tensor], names: tuple[str, ...], build: Mapping[str, Any]
+) -> str:
+    """The script that holds a batch beside its samples."""
+    row = Call(subject, sample, build, texts={name: f"{name}[i : i + 1]" for name in names})
+    lines = ("print({call})", f"print([{row} for i in range({len(sample[subject.x])})])  # its samples alone")
+    return showing(subject, sample, *lines, build=build)
 
 
 def _is_by_targets(
@@ -272,6 +294,7 @@ def _more_dimensions(subject: Subject) -> Iterator[Finding]:
             {name: plain(tensor) for name, tensor in tensors.items()},
             plain(expected),
             plain(got),
+            repro=showing(subject, tensors, f"print({{call}})  # expected {summary(expected)}, or an exception"),
             severity="warning",
         )
         return

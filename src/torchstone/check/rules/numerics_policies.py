@@ -8,6 +8,7 @@ from torch import Tensor
 
 from torchstone.check import grids
 from torchstone.check.pointwise import shown
+from torchstone.check.repro import showing
 from torchstone.check.result import Finding, Severity
 from torchstone.check.rule import NotApplicable, rule
 from torchstone.check.subject import Subject, granted
@@ -50,7 +51,9 @@ def nan_propagates(subject: Subject) -> Iterator[Finding]:
     got = float(kept.reshape(-1)[0])
     what = "value" if subject.kind == "activation" else "loss"
     text = f"a NaN in {subject.x} does not show: the {what} is"
-    yield Finding(f"{text} {shown(got)}", {n: t.tolist() for n, t in spoilt.items()}, "nan", got, severity=severity)
+    given = {name: tensor.tolist() for name, tensor in spoilt.items()}
+    shows = showing(subject, spoilt, "print({call})  # expected nan")
+    yield Finding(f"{text} {shown(got)}", given, "nan", got, repro=shows, severity=severity)
 
 
 def _counted(subject: Subject, tensors: Mapping[str, Tensor], first: int) -> int:
@@ -104,6 +107,11 @@ def dtype_kept(subject: Subject) -> Iterator[Finding]:
                 {subject.x: found[0][0]},
                 found[0][0],
                 found[0][1],
+                repro=showing(
+                    subject,
+                    subject.sample(grids.DTYPES[found[0][0]]),
+                    f"print({{call}}.dtype)  # expected torch.{found[0][0]}",
+                ),
                 severity=severity,
             )
             return

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
+from torchstone.check.repro import showing
 from torchstone.check.result import Finding, Severity
 from torchstone.check.rule import NotApplicable, rule
 from torchstone.check.rules.general import shown, text
@@ -50,21 +51,47 @@ def copied(subject: Subject) -> Iterator[Finding]:
     for way in (name.removeprefix("copy.") for name in tensors if name.startswith("copy.")):
         pair = _other(tensors["original"], tensors[f"copy.{way}"])
         if pair is not None:
+            sample = subject.sample()
             yield Finding(
                 f"after {way} the copy computes {text(pair[1])} where the original computes {text(pair[0])}",
-                shown(subject.sample()),
+                shown(sample),
                 *pair,
+                repro=showing(subject, sample, *_COPIED[way], "print(({fresh} - {call}).abs().max())  # expected 0"),
             )
             return
     if facts["shared"]:
         names = ", ".join(dict.fromkeys(facts["shared"]))
-        yield Finding(f"a copy shares the memory of {names} with the original: training the one changes the other")
+        shows = showing(
+            subject,
+            {},
+            *_COPIED["copy.deepcopy"],
+            "for mine, theirs in zip(subject.parameters(), fresh.parameters()):",
+            "    print(mine.data_ptr() == theirs.data_ptr())  # expected False",
+        )
+        yield Finding(
+            f"a copy shares the memory of {names} with the original: training the one changes the other", repro=shows
+        )
     ways: tuple[tuple[str, str, Severity], ...] = (("raised", "", "warning"), ("raised_used", " after a call", "note"))
     for key, when, severity in ways:
         for way, error in list(facts[key].items())[:1]:
-            yield Finding(f"{way} fails{when}: {error}", severity=severity)
+            call = ["{call}"] if when else []
+            tried = ("try:", f"    {_COPIED[way][-1]}", "except Exception as error:", "    print(repr(error))")
+            shows = showing(subject, subject.sample(), *_COPIED[way][:-1], *call, *tried, wrt=subject.predictions)
+            yield Finding(f"{way} fails{when}: {error}", repro=shows, severity=severity)
         if facts[key]:
             return
+
+
+_COPIED = {
+    "copy.deepcopy": ("import copy", "fresh = copy.deepcopy(subject)"),
+    "a round trip through pickle": ("import pickle", "fresh = pickle.loads(pickle.dumps(subject))"),
+    "a round trip through torch.save": (
+        "import io",
+        "file = io.BytesIO()",
+        "torch.save(subject, file) or file.seek(0)",
+        "fresh = torch.load(file, weights_only=False)",
+    ),
+}
 
 
 @rule("S102", "state-dict", after=("G001", "G004"))
@@ -127,14 +154,16 @@ def unregistered_tensor(subject: Subject) -> Iterator[Finding]:
         raises = f"; on another device a call raises {facts['elsewhere']}" if facts["elsewhere"] else ""
         if left["learnable"] and not left["parameter"]:
             yield Finding(
-                f"self.{left['name']} wants a gradient, but is a plain tensor and no nn.Parameter: no optimizer that is "
-                f"given parameters() trains it, and .to() and the state dict pass it by{raises}",
+                f"self.{left['name']} wants a gradient, but is a plain tensor and no nn.Parameter: no optimizer "
+                f"that is given parameters() trains it, and .to() and the state dict pass it by{raises}",
+                repro=showing(subject, {}, f"print(list(subject.parameters()))  # expected {left['name']} in it"),
                 severity="error",
             )
             continue
         what = "a parameter that is not registered" if left["parameter"] else "a plain tensor"
         yield Finding(
             f"self.{left['name']} is {what}: .to() and the state dict pass it by{raises}",
+            repro=_moving(subject, left["name"]),
             severity="note" if harmless else "warning",
         )
     wrong = {name: dtype for name, dtype in facts["dtypes"].items() if dtype != "torch.float64"}
@@ -144,6 +173,12 @@ def unregistered_tensor(subject: Subject) -> Iterator[Finding]:
             expected="float64",
             got=dtype.removeprefix("torch."),
         )
+
+
+def _moving(subject: Subject, name: str) -> str:
+    if any(part.isdigit() for part in name.split(".")):
+        return ""  # a place in a container: no attribute
+    return showing(subject, {}, 'subject.to("meta")', f"print(subject.{name}.device)  # expected meta")
 
 
 @rule("S104", "train-eval", severity="warning", after=("G001", "G004"))
@@ -167,10 +202,13 @@ def train_eval(subject: Subject) -> Iterator[Finding]:
             yield Finding(
                 f"a call leaves a tensor with its graph in self.{name}: it holds the memory of the whole graph"
                 + (" (its own backward needs something; a detached tensor will do)" if own else ""),
+                repro=_after_a_call(subject, f"print(subject.{name})  # it has a grad_fn"),
                 severity="note" if own else "warning",
             )
         for name in facts["grown"]:
-            yield Finding(f"self.{name} grows with each call")
+            counted = f"print(len(subject.{name}))"
+            shows = _after_a_call(subject, counted, "{call}", f"{counted}  # expected the same")
+            yield Finding(f"self.{name} grows with each call", repro=shows)
         for name in () if own else facts["tensors"]:
             yield Finding(f"a call leaves a tensor in self.{name}", severity="note")
     if "eval" not in answer.tensors or subject.trait("stochastic") or facts["buffers"] or _random(subject):
@@ -181,7 +219,12 @@ def train_eval(subject: Subject) -> Iterator[Finding]:
             f"in training mode it computes {text(pair[0])}, in evaluation mode {text(pair[1])}",
             shown(subject.sample()),
             *pair,
+            repro=_after_a_call(subject, "first = {call}", "subject.eval()", "print({call} - first)  # expected 0"),
         )
+
+
+def _after_a_call(subject: Subject, *lines: str) -> str:
+    return showing(subject, subject.sample(), "{call}", *lines, wrt=subject.predictions)
 
 
 def _random(subject: Subject) -> bool:

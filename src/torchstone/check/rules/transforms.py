@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from torchstone.check.repro import showing
 from torchstone.check.result import Finding, Severity
 from torchstone.check.rule import NotApplicable, rule
 from torchstone.check.rules.general import shown, text
@@ -78,13 +79,36 @@ def mapped(subject: Subject) -> Iterator[Finding]:
         if f"vmap{over}" in raised:
             message, severity = _refused(raised[f"vmap{over}"], what, subject.kind)
             if not told:
-                yield Finding(message, shown(samples[0]), severity=severity)
+                tried = ("try:", f"    print({_VMAPPED[over]})", "except RuntimeError as error:", "    print(error)")
+                yield Finding(message, repro=showing(subject, samples[0], *tried), severity=severity)
             told.add(message)
             continue
         pair = _off(tensors[f"loop{over}"], tensors[f"vmap{over}"], _tolerance(subject))
         if pair is not None:
-            yield Finding(f"{what} gives {text(pair[1])} where a loop gives {text(pair[0])}", shown(samples[0]), *pair)
+            lines = (f"print({_VMAPPED[over]})", f"print({_LOOPED[over]})  # expected the same")
+            shows = showing(subject, samples[0], *lines, wrt=[subject.x])
+            yield Finding(
+                f"{what} gives {text(pair[1])} where a loop gives {text(pair[0])}",
+                got=pair[1],
+                expected=pair[0],
+                repro=shows,
+            )
             return
+
+
+# As a script shows it: two first inputs, all else as it stands.
+_TWO = "torch.stack([{x}, 2 * {x}])"
+_VMAPPED = {
+    "": f"torch.func.vmap(lambda {{x}}: {{call}})({_TWO})",
+    " over the first input alone": f"torch.func.vmap(lambda {{x}}: {{call}})({_TWO})",
+    " over gradients": f"torch.func.vmap(torch.func.grad(lambda {{x}}: {{call}}.square().sum()))({_TWO})",
+}
+_LOOP = "torch.stack([{call}, {call:2 * {x}}])"
+_LOOPED = {
+    "": _LOOP,
+    " over the first input alone": _LOOP,
+    " over gradients": "[torch.func.grad(lambda {x}: {call}.square().sum())(each) for each in ({x}, 2 * {x})]",
+}
 
 
 _MAPPED = {
@@ -118,7 +142,7 @@ def func_grad(subject: Subject) -> Iterator[Finding]:
             continue
         if name in raised:
             message, _ = _refused(raised[name], f"torch.func.{name}")
-            yield Finding(message, shown(sample), severity="note")
+            yield Finding(message, severity="note")
             return
         pair = _off(tensors[f"autograd's {name}"], tensors[name], _tolerance(subject))
         if pair is not None:
@@ -145,10 +169,10 @@ def compiles(subject: Subject) -> Iterator[Finding]:
     answer = granted(subject.ask("compiled", sample, {"wrt": subject.predictions}))
     facts, tensors = answer.facts, answer.tensors
     if facts["break"]:
-        yield Finding(f"the graph breaks under torch.compile: {facts['raised']}", shown(sample), severity="note")
+        yield Finding(f"the graph breaks under torch.compile: {facts['raised']}", severity="note")
         return
     if facts["raised"]:
-        yield Finding(f"compiled it raises {facts['raised']}", shown(sample))
+        yield Finding(f"compiled it raises {facts['raised']}")
         return
     for name in (name.removeprefix("eager.") for name in tensors if name.startswith("eager.")):
         what = "value" if name == "value" else f"gradient with respect to {name.removeprefix('grad.')}"
@@ -208,7 +232,6 @@ def fake(subject: Subject) -> Iterator[Finding]:
             reason = "; it reads the numbers of a tensor" if reads else ""
             yield Finding(
                 f"{where} it raises {error}{reason}",
-                shown(sample),
                 severity="note" if reads or error.startswith("NotImplementedError") else "warning",
             )
             return
@@ -217,7 +240,7 @@ def fake(subject: Subject) -> Iterator[Finding]:
             if got != [shape, dtype]:
                 what = "result" if name == "value" else f"gradient with respect to {name.removeprefix('grad.')}"
                 told = "missing" if got is None else f"{got[1]}{got[0]}"
-                yield Finding(f"{where} the {what} is {told}, expected {dtype}{shape}", shown(sample))
+                yield Finding(f"{where} the {what} is {told}, expected {dtype}{shape}")
                 return
 
 
