@@ -238,13 +238,14 @@ def without_numbers(held: Held, options: Mapping[str, Any], tensors: Mapping[str
     with seeded(0):
         facts["real"] = shapes(held.build(options.get("build")), inputs)
         mode = FakeTensorMode(allow_non_fake_inputs=True)
-        built = ready(held, options, inputs)
 
         def fake() -> dict[str, Any]:
+            built = ready(held, options, inputs)
             with mode:
                 return shapes(built, {name: mode.from_tensor(each) for name, each in inputs.items()})
 
         def meta() -> dict[str, Any]:
+            built = ready(held, options, inputs)
             moved = built.to("meta") if isinstance(built, torch.nn.Module) else built
             facts["left"] = any(each.device.type != "meta" for _, each in held_tensors(owner(moved)))
             return shapes(moved, {name: each.to("meta") for name, each in inputs.items()})
