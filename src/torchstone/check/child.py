@@ -15,8 +15,12 @@ from functools import partial
 from multiprocessing.connection import Client, Connection
 from typing import Any
 
+from torchstone._limits import limit
+
 ADDRESS, KEY, FORKS = "TORCHSTONE_ADDRESS", "TORCHSTONE_KEY", "TORCHSTONE_FORKS"
 CAN_FORK = sys.platform == "linux"  # macOS has fork, but its libraries do not survive it
+
+_MOST_SECONDS = 3600  # of one process: an endless loop ends even where its checker was killed
 
 _settings: dict[str, str] = {}
 
@@ -106,10 +110,9 @@ def _status(pid: int) -> int | None:
 def _load(order: dict[str, Any]) -> None:
     """Run the target's code, tell what is in it, and hand out subjects."""
     from torchstone.check import held, target
-    from torchstone.check.limits import limit
 
     connection = _connect("loader")
-    limit()
+    limit(_MOST_SECONDS)
     sys.dont_write_bytecode = True
     wanted = target.Target(order["where"], order["name"])
     sys.path.insert(0, target.neighbours(wanted))

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from safetensors import SafetensorError
 
+from torchstone._limits import ending
 from torchstone._python import python_command
 from torchstone.check.child import ADDRESS, CAN_FORK, FORKS, KEY
 from torchstone.check.probe import Answer, Probe, pack, unpack
@@ -160,7 +161,7 @@ class Sandbox:
             status = process.wait() if process is not None else None
             if peer in (self._first, self._loader):
                 self._start()
-        return f"ended its process with {_status(status)}"
+        return f"ended its process with {'an unknown status' if status is None else ending(status)}"
 
     def _status(self, pid: int, maker: _Peer | None) -> int | None:
         with contextlib.suppress(EOFError, OSError):
@@ -294,14 +295,3 @@ def _keep_the_last(pipe: IO[bytes], tail: bytearray) -> None:
         while chunk := pipe.read1(65536):  # type: ignore[attr-defined]
             tail += chunk
             del tail[:-_KEPT]
-
-
-def _status(status: int | None) -> str:
-    if status is None:
-        return "an unknown status"
-    if status >= 0:
-        return f"exit status {status}"
-    try:
-        return f"signal {signal.Signals(-status).name}"
-    except ValueError:
-        return f"signal {-status}"

@@ -4,8 +4,6 @@ A target is `pkg.module:Name`, `pkg.module`, `file.py:Name`, `file.py`, `noteboo
 """
 
 import ast
-import importlib
-import importlib.util
 import inspect
 import linecache
 import sys
@@ -17,6 +15,7 @@ from typing import Any
 
 import torch
 
+from torchstone._modules import NoModuleError, from_file, from_path
 from torchstone.check.held import required
 
 FILES = (".py", ".ipynb")
@@ -93,7 +92,7 @@ def load(target: Target, skip: Collection[str] = (), on_step: Callable[[str], No
     if target.is_notebook:
         _run_cells(Path(target.where), skip, on_step, loaded)
     else:
-        module = _from_file(Path(target.where)) if target.is_file else _from_path(target.where)
+        module = _module(target)
         if target.name:
             loaded.found.append(Found(f"{target.where}:{target.name}", target.name, _named(module, target)))
             return loaded
@@ -142,31 +141,19 @@ def _named(module: ModuleType, target: Target) -> Any:
     return found
 
 
+def _module(target: Target) -> ModuleType:
+    try:
+        path = Path(target.where)
+        return from_file(path, _module_name(path)) if target.is_file else from_path(target.where)
+    except NoModuleError as error:
+        raise MissingError(f"target: {error}") from None
+
+
 def _module_name(path: Path) -> str:
     """The file's stem, unless that is another module's name: a file may be called torch.py."""
     stem = path.stem if path.stem.isidentifier() else "subject"
     taken = stem in sys.modules or stem in sys.stdlib_module_names
     return f"_checked_{stem}" if taken else stem
-
-
-def _from_file(path: Path) -> ModuleType:
-    name = _module_name(path)
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise MissingError(f"target: expected a Python file, got {str(path)!r}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def _from_path(dotted: str) -> ModuleType:
-    try:
-        return importlib.import_module(dotted)
-    except ModuleNotFoundError as error:
-        if error.name and f"{dotted}.".startswith(f"{error.name}."):
-            raise MissingError(f"target: expected a module, got {dotted!r}: {error}") from None
-        raise
 
 
 @dataclass(frozen=True)

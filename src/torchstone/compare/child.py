@@ -1,14 +1,11 @@
 """The child process that runs other people's code: `python -m torchstone.compare.child FOLDER`."""
 
-import contextlib
 import json
 import os
 import sys
 from pathlib import Path
-from types import ModuleType
 
-_MORE_MEMORY = 4 << 30  # bytes of address space beyond what Python and PyTorch take
-_LARGEST_FILE = 64 << 20
+from torchstone._limits import limit
 
 
 def main() -> None:
@@ -30,7 +27,7 @@ def main() -> None:
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     like = load(job["like"])
     spec = job["spec"]
-    _limit(job["seconds"])
+    limit(job["seconds"])
     _prefer(spec)
     outcome = {"missing": "", "error": ""}
     subject = None
@@ -56,28 +53,6 @@ def _prefer(spec: str) -> None:
     sys.dont_write_bytecode = True
     where = spec.rpartition(":")[0]
     sys.path.insert(0, str(Path(where).resolve().parent) if where.endswith(".py") else str(Path.cwd()))
-
-
-def _limit(seconds: float) -> None:
-    """Bounds on memory, file sizes and processor time, where the system has them."""
-    resource = _resource()
-    if resource is None:
-        return
-    limits = {"RLIMIT_FSIZE": _LARGEST_FILE, "RLIMIT_CORE": 0, "RLIMIT_CPU": int(seconds) + 5}
-    with contextlib.suppress(OSError):
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-        limits["RLIMIT_AS"] = pages * resource.getpagesize() + _MORE_MEMORY
-    for name, most in limits.items():
-        with contextlib.suppress(ValueError, OSError):  # a stricter limit is there already
-            resource.setrlimit(getattr(resource, name), (most, most))
-
-
-def _resource() -> ModuleType | None:
-    try:
-        import resource
-    except ImportError:
-        return None
-    return resource
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from typing import IO
 
 from safetensors import SafetensorError
 
+from torchstone._limits import ending
 from torchstone._python import python_command
 from torchstone.compare.subject import MissingError
 from torchstone.compare.task import Reply, Task, read_reply, write_json, write_tensors
@@ -118,7 +119,7 @@ def _outcome(folder: Path, tasks: Sequence[Task], status: int | None, time_limit
     if status is None:
         return Outcome(replies, f"it did not finish within {time_limit:g} s, and was ended{doing}")
     if status != 0 or unanswered >= 0:
-        return Outcome(replies, f"its process ended with {_status(status)}{doing}{_last_line(tail)}")
+        return Outcome(replies, f"its process ended with {ending(status)}{doing}{_last_line(tail)}")
     return Outcome(replies)
 
 
@@ -136,15 +137,6 @@ def _bounded(folder: Path, number: int) -> Reply | None:
     if size > _LARGEST_ANSWER:
         raise ValueError(f"{size:,} bytes")
     return read_reply(folder, number)
-
-
-def _status(status: int) -> str:
-    if status >= 0:
-        return f"exit status {status}"
-    try:
-        return f"signal {signal.Signals(-status).name}"
-    except ValueError:
-        return f"signal {-status}"
 
 
 def _last_line(tail: bytearray) -> str:

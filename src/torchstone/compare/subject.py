@@ -1,17 +1,15 @@
 """Other people's conventions: how a subject is loaded, built and called, whatever it looks like."""
 
-import importlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from torchstone._modules import NoModuleError, from_file, from_path
 
 # PyTorch's argument, and the other names it goes by.
 _SYNONYMS = {"lr": ("lr", "learning_rate", "step_size"), "eps": ("eps", "epsilon"), "weight_decay": ("weight_decay",)}
@@ -45,7 +43,11 @@ def parse(spec: str) -> tuple[str, str]:
 def load(spec: str) -> Any:
     """The class or function that a spec names. This runs the module's code."""
     where, name = parse(spec)
-    module = _from_file(Path(where)) if where.endswith(".py") else _from_path(where)
+    try:
+        is_file = where.endswith(".py")
+        module = from_file(Path(where), f"_against_{Path(where).stem}") if is_file else from_path(where)
+    except NoModuleError as error:
+        raise MissingError(f"against: {error}") from None
     found: Any = module
     for part in name.split("."):
         found = getattr(found, part, None)
@@ -54,26 +56,6 @@ def load(spec: str) -> Any:
         offer = ", ".join(key for key in own if not key.startswith("_") and callable(vars(module)[key])) or "none"
         raise MissingError(f"against: expected a class or function of {where}, got {name!r}; it has {offer}")
     return found
-
-
-def _from_file(path: Path) -> ModuleType:
-    name = f"_against_{path.stem}"  # not the stem itself: a file may be called torch.py
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise MissingError(f"against: expected a Python file, got {str(path)!r}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def _from_path(dotted: str) -> ModuleType:
-    try:
-        return importlib.import_module(dotted)
-    except ModuleNotFoundError as error:
-        if error.name and f"{dotted}.".startswith(f"{error.name}."):
-            raise MissingError(f"against: expected a module, got {dotted!r}: {error}") from None
-        raise
 
 
 def _parameters(function: Any) -> tuple[set[str], bool]:
