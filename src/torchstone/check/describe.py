@@ -57,7 +57,6 @@ def describe(thing: Any, kwargs: Mapping[str, Any]) -> Description:
         parameters=_tried(lambda: {key: tuple(value.shape) for key, value in module.named_parameters()}, {}),
         buffers=_tried(lambda: tuple(key for key, _ in module.named_buffers()), ()),
         has_backward=own is not None and _tried(lambda: callable(getattr(instance, "backward", None)), False),
-        backward_takes=() if own is None else _tried(lambda: tuple(parameters(owner.backward)[0]), ()),
         doc=_doc(thing, built, forward),
         is_module=module is instance,
         problem=problem,

@@ -12,7 +12,6 @@ from torchstone.check.rule import TIERS, NotApplicable, Rule, Skipped, Tier, mat
 from torchstone.check.subject import Ended, Subject
 
 _MOST = 5  # findings of one rule: the sixth tells nobody anything new
-_LEVELS = ("nothing", "counterpart", "definition")
 
 
 @dataclass(frozen=True)
@@ -97,12 +96,9 @@ def _blocked(each: Rule, results: Mapping[str, RuleResult]) -> RuleResult | None
 
 
 def _outcome(each: Rule, subject: Subject) -> RuleResult:
-    if _LEVELS.index(each.need) > _LEVELS.index(subject.knowledge) and not (
-        each.need == "counterpart" and subject.peer
-    ):
+    known = {"nothing": True, "counterpart": subject.peer is not None, "definition": subject.definition is not None}
+    if not known[each.need]:
         return RuleResult(each.code, each.name, "not applicable", f"needs a {each.need}, and none is known")
-    if each.need == "counterpart" and subject.peer is None:
-        return RuleResult(each.code, each.name, "not applicable", "needs a counterpart, and none is known")
     findings: list[Finding] = []
     try:
         for finding in islice(each.check(subject), _MOST):

@@ -49,7 +49,7 @@ def expected(
     """
     if is_of_sequences(function):
         return _of_sequences(function, parameters, entries, tensors, reduction)
-    named = {entry.symbol: entry for entry in entries if entry.symbol in function.by_name and entry.name in tensors}
+    named = _named(function, entries, tensors)
     asked = [symbol for symbol, entry in named.items() if entry.name in wrt] or [function.prediction.name]
     arrays = {symbol: _numbers(tensors[entry.name]) for symbol, entry in named.items()}
     if function.is_vector:
@@ -111,12 +111,13 @@ def count(
     ignore_index: int | None,
 ) -> float:
     """What a mean divides by: the elements, the rows, or the weights of those that count."""
-    arrays = {
-        entry.symbol: _numbers(tensors[entry.name])
-        for entry in entries
-        if entry.symbol in function.by_name and entry.name in tensors
-    }
+    arrays = {symbol: _numbers(tensors[entry.name]) for symbol, entry in _named(function, entries, tensors).items()}
     return float(_denominators(function, parameters, arrays, dim, ignore_index).sum())
+
+
+def _named(function: Function, entries: Sequence[Entry], tensors: Mapping[str, Tensor]) -> dict[str, Entry]:
+    """The inputs that are given, by the definition's names."""
+    return {entry.symbol: entry for entry in entries if entry.symbol in function.by_name and entry.name in tensors}
 
 
 def _numbers(tensor: Tensor) -> Floats:

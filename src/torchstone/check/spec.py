@@ -1,7 +1,7 @@
 """How a subject is to be understood: what it is, how it is built and called. Plain data, known on both sides."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from torchstone.check.entries import Entry
@@ -33,12 +33,8 @@ class Spec:
         inputs = tuple(Entry(**{**entry, "dims": tuple(entry["dims"])}) for entry in data["inputs"])
         return cls(data["target"], data["kind"], inputs, dict(data["kwargs"]), data.get("evaluation", False))
 
-    def with_inputs(self, inputs: Sequence[Entry]) -> "Spec":
-        """The same with other inputs."""
-        return replace(self, inputs=tuple(inputs))
 
-
-_TUPLES = ("constructor_required", "call_required", "call_keyword", "buffers", "backward_takes")
+_TUPLES = ("constructor_required", "call_required", "call_keyword", "buffers")
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,6 @@ class Description:
     parameters: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # learnable ones, with their shapes
     buffers: tuple[str, ...] = ()
     has_backward: bool = False  # a `backward` of its own that autograd never calls
-    backward_takes: tuple[str, ...] = ()
     doc: str = ""
     is_module: bool = False
     problem: str = ""  # why it could not be built

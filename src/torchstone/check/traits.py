@@ -219,10 +219,8 @@ TRAITS = {
     "may_alias": Trait("the result may share memory with the input", _no),
     "broadcasts": Trait("inputs of different shapes are broadcast, on purpose", _no),
     "once_differentiable": Trait("a second derivative is refused, on purpose", _no),
-    "target_differentiable": Trait("a gradient flows back to the target", _no),
     "hides_nan": Trait("a NaN in the input does not show in the result, on purpose", _no),
     "caches": Trait("keeps tensors between calls, on purpose", _no),
     "gradient_hook": Trait("changes the gradient on purpose: reverses or clips it", _gradient_hook),
     "single_precision": Trait("computes in float32 whatever it is given", _single_precision),
-    "data_dependent": Trait("control flow depends on the numbers, on purpose", _no),
 }

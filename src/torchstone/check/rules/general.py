@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from torchstone.check.evidence import plain
+from torchstone.check.pointwise import shown as text
 from torchstone.check.repro import showing
 from torchstone.check.result import Finding, Severity
 from torchstone.check.rule import NotApplicable, rule
@@ -18,11 +19,6 @@ DTYPES = (torch.float32, torch.float64)
 def shown(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     """Inputs as a finding holds them."""
     return {name: plain(tensor) for name, tensor in tensors.items()}
-
-
-def text(number: Any) -> str:
-    """A number as a sentence has it."""
-    return f"{number:.6g}" if isinstance(number, float) else str(number)
 
 
 @rule("G001", "smoke", kinds=("loss", "activation", "optimizer"), after=())

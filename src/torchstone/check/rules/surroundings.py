@@ -7,10 +7,11 @@ import sympy as sp
 import torch
 from torch import Tensor
 
+from torchstone.check.pointwise import shown as text
 from torchstone.check.repro import showing
 from torchstone.check.result import Finding, Severity
 from torchstone.check.rule import NotApplicable, rule
-from torchstone.check.rules.general import shown, text
+from torchstone.check.rules.general import shown
 from torchstone.check.subject import Subject, granted
 
 
