@@ -9,6 +9,7 @@ import sympy as sp
 
 from torchstone import definitions, oracle
 from torchstone.definitions import Function, UpdateRule
+from torchstone.definitions.tensors import SIZES
 
 FUNCTIONS = [entry for entry in definitions.every() if isinstance(entry, Function)]
 RULES = [entry for entry in definitions.every() if isinstance(entry, UpdateRule)]
@@ -78,7 +79,7 @@ def test_the_chosen_slope_at_a_kink_is_accepted(function):
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda each: each.name)
 def test_an_update_rule_is_closed(rule):
-    known = {rule.parameter, rule.gradient, rule.step}
+    known = {rule.parameter, rule.gradient, rule.step, *SIZES}
     known |= {entry.symbol for entry in (*rule.state, *rule.hyper)}
     for left, right in rule.equations:
         assert right.free_symbols <= known, f"{left} uses {right.free_symbols - known}"

@@ -4,14 +4,15 @@ Nothing here computes with floating point, and nothing here knows PyTorch. The o
 and the reports all read the same records.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from typing import Literal
 
 import sympy as sp
 
 from torchstone.definitions.calculus import differentiate
+from torchstone.definitions.tensors import SIZES, is_elementwise
 
 Kind = Literal["activation", "loss", "optimizer"]
 Role = Literal["prediction", "target", "parameter"]
@@ -217,7 +218,10 @@ def _derivative(function: Function, wrt: str, order: int) -> sp.Expr:
 
 @dataclass(frozen=True)
 class State:
-    """A number that an update rule remembers for each parameter, and what it starts from."""
+    """A number that an update rule remembers for each parameter, and what it starts from.
+
+    `initial` may hold hyper-parameters: those at the first step that has a gradient.
+    """
 
     symbol: sp.Symbol
     initial: sp.Expr = sp.S.Zero
@@ -239,37 +243,78 @@ class Hyper:
         return str(self.symbol)
 
 
+Lines = tuple[tuple[sp.Symbol, sp.Expr], ...]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class UpdateRule:
     """An optimizer's recurrence for one parameter.
 
-    `equations` is read from top to bottom, like the pseudo-code in a paper: each line gives its left side a new
-    value, and the lines after it see that value. `parameter`, `gradient` and `step` (1, 2, ...) are given.
+    `equations` is read from top to bottom, like the pseudo-code in a paper: each line gives its left side a value,
+    and the lines after it see that value. `parameter`, `gradient` and `step` (1, 2, ...) are given. No symbol is on
+    two left sides, so that a variant replaces exactly one line by its left side. Raises `ValueError` where one is, or
+    where a line uses what no line before it gives.
     """
 
     name: str
     title: str
-    equations: tuple[tuple[sp.Symbol, sp.Expr], ...]
+    equations: Lines
     state: tuple[State, ...]
     hyper: tuple[Hyper, ...]
     counterpart: str
     parameter: sp.Symbol
     gradient: sp.Symbol
     step: sp.Symbol
+    settings: Mapping[str, object] = field(default_factory=dict)  # the counterpart's arguments that make it this rule
+    joint: bool = False  # whether it takes all parameters together, as one tensor
+    precision: float = 0  # how near, relative to the step, an implementation must come, where that is less than it can
     conventions: tuple[Convention, ...] = ()
-    variants: Mapping[str, tuple[tuple[sp.Symbol, sp.Expr], ...]] = field(default_factory=dict)
+    variants: Mapping[str, Lines] = field(default_factory=dict)
+    accepted: tuple[str, ...] = ()  # the names of variants that are as right: published forms
     references: tuple[Reference, ...] = ()
     aliases: tuple[str, ...] = ()
     derivable: bool = True
     kind: Kind = "optimizer"
 
-    def variant(self, name: str) -> "UpdateRule":
-        """The rule with the named variant's equations in place of its own lines with the same left side."""
-        from dataclasses import replace
+    def __post_init__(self) -> None:
+        """Refuse lines that cannot be read from top to bottom, and variants of what is not there."""
+        lefts = [left for left, _ in self.equations]
+        _refuse(self, "one line for each left side, got two for", [each for each in lefts if lefts.count(each) > 1])
+        for name, lines in self.variants.items():
+            _refuse(self, f"left sides of its own in {name!r}, got", [left for left, _ in lines if left not in lefts])
+        _refuse(
+            self, "accepted variants among its own, got", [each for each in self.accepted if each not in self.variants]
+        )
+        known = {self.parameter, self.gradient, self.step, *SIZES}
+        known |= {entry.symbol for entry in self.state} | {entry.symbol for entry in self.hyper}
+        for left, right in self.equations:
+            others = [expression for lines in self.variants.values() for name, expression in lines if name == left]
+            for expression in (right, *others):
+                _refuse(
+                    self, f"known symbols in a line of {left}, got", sorted(expression.free_symbols - known, key=str)
+                )
+            known.add(left)
 
-        changed = dict(self.variants[name])
-        lines = tuple((left, changed.get(left, right)) for left, right in self.equations)
-        return replace(self, name=f"{self.name} ({name})", equations=lines, variants={})
+    @cached_property
+    def elementwise(self) -> bool:
+        """Whether each element of a parameter goes its own way, whatever the others do."""
+        return not self.joint and all(is_elementwise(right) for _, right in self.equations)
+
+    def variant(self, name: str) -> "UpdateRule":
+        """The rule with the named variant's lines in place of its own with the same left side."""
+        return _variant(self, name)
+
+
+def _refuse(rule: UpdateRule, expected: str, wrong: Sequence[object]) -> None:
+    if wrong:
+        raise ValueError(f"{rule.name}: expected {expected} {', '.join(dict.fromkeys(map(str, wrong)))}")
+
+
+@cache  # so that a variant is compiled once
+def _variant(rule: UpdateRule, name: str) -> UpdateRule:
+    changed = dict(rule.variants[name])
+    equations = tuple((left, changed.get(left, right)) for left, right in rule.equations)
+    return replace(rule, name=f"{rule.name} ({name})", equations=equations, variants={}, accepted=())
 
 
 Definition = Function | UpdateRule

@@ -9,7 +9,7 @@ t = sp.Symbol("t", integer=True, positive=True)
 lr, momentum, dampening, weight_decay = sp.symbols("lr momentum dampening weight_decay", real=True)
 beta1, beta2, eps = sp.symbols("beta1 beta2 eps", real=True)
 nesterov, maximize, amsgrad = sp.symbols("nesterov maximize amsgrad")
-direction, m_hat, v_hat = sp.symbols("d m_hat v_hat", real=True)
+signed, slope, decayed, direction, m_hat, v_hat = sp.symbols("signed slope decayed d m_hat v_hat", real=True)
 
 _SWITCH = sp.FiniteSet(sp.true, sp.false)
 _NOT_NEGATIVE = sp.Interval(0, sp.oo)
@@ -22,11 +22,11 @@ def _if(switch: sp.Basic, yes: sp.Expr, no: sp.Expr) -> sp.Expr:
 
 _LR = Hyper(lr, sp.Rational(1, 1000), _NOT_NEGATIVE)
 _MAXIMIZE = Hyper(maximize, sp.false, _SWITCH)
-_DESCEND = (g, _if(maximize, -g, g))
-_COUPLED_DECAY = (g, g + weight_decay * p)
+_DESCEND = (signed, _if(maximize, -g, g))
+_COUPLED_DECAY = (slope, signed + weight_decay * p)
 _GIVEN = {"parameter": p, "gradient": g, "step": t}
 
-_BUFFER = sp.Piecewise((g, sp.Eq(t, 1)), (momentum * b + (1 - dampening) * g, True))
+_BUFFER = sp.Piecewise((slope, sp.Eq(t, 1)), (momentum * b + (1 - dampening) * slope, True))
 
 SGD = UpdateRule(
     name="sgd",
@@ -45,7 +45,7 @@ SGD = UpdateRule(
         _DESCEND,
         _COUPLED_DECAY,
         (b, _BUFFER),
-        (direction, sp.Piecewise((g, sp.Eq(momentum, 0)), (_if(nesterov, g + momentum * b, b), True))),
+        (direction, sp.Piecewise((slope, sp.Eq(momentum, 0)), (_if(nesterov, slope + momentum * b, b), True))),
         (p, p - lr * direction),
     ),
     counterpart="torch.optim.SGD",
@@ -58,14 +58,14 @@ SGD = UpdateRule(
         Convention("weight decay", "added to the gradient", "decoupled from it"),
     ),
     variants={
-        "dampened first step": ((b, momentum * b + (1 - dampening) * g),),
-        "exponential average": ((b, momentum * b + (1 - momentum) * g),),
+        "dampened first step": ((b, momentum * b + (1 - dampening) * slope),),
+        "exponential average": ((b, momentum * b + (1 - momentum) * slope),),
         "learning rate inside the velocity": (
-            (b, momentum * b + lr * g),
-            (p, p - sp.Piecewise((lr * g, sp.Eq(momentum, 0)), (b, True))),
+            (b, momentum * b + lr * slope),
+            (p, p - sp.Piecewise((lr * slope, sp.Eq(momentum, 0)), (b, True))),
         ),
-        "momentum buffer not kept": ((b, g),),
-        "no weight decay": ((g, _if(maximize, -g, g)),),
+        "momentum buffer not kept": ((b, slope),),
+        "no weight decay": ((slope, signed),),
     },
     references=(
         Reference("H. Robbins and S. Monro, A Stochastic Approximation Method, Ann. Math. Statist. 22 (1951)"),
@@ -84,7 +84,7 @@ GRADIENT_DESCENT = UpdateRule(
     **_GIVEN,
     state=(),
     hyper=(_LR, _MAXIMIZE),
-    equations=(_DESCEND, (p, p - lr * g)),
+    equations=(_DESCEND, (p, p - lr * signed)),
     counterpart="torch.optim.SGD",
     references=(
         Reference("A. Cauchy, Méthode générale pour la résolution des systèmes d'équations simultanées, 1847"),
@@ -98,20 +98,20 @@ MOMENTUM = UpdateRule(
     **_GIVEN,
     state=(State(b, key="momentum_buffer"),),
     hyper=(_LR, Hyper(momentum, sp.Rational(9, 10), _NOT_NEGATIVE), _MAXIMIZE),
-    equations=(_DESCEND, (b, momentum * b + g), (p, p - lr * b)),
+    equations=(_DESCEND, (b, momentum * b + signed), (p, p - lr * b)),
     counterpart="torch.optim.SGD",
     conventions=SGD.conventions[1:2],
     variants={
-        "exponential average": ((b, momentum * b + (1 - momentum) * g),),
-        "learning rate inside the velocity": ((b, momentum * b + lr * g), (p, p - b)),
+        "exponential average": ((b, momentum * b + (1 - momentum) * signed),),
+        "learning rate inside the velocity": ((b, momentum * b + lr * signed), (p, p - b)),
     },
     references=SGD.references[1:2],
 )
 
-_MOMENTS = ((m, beta1 * m + (1 - beta1) * g), (v, beta2 * v + (1 - beta2) * g**2))
+_MOMENTS = ((m, beta1 * m + (1 - beta1) * slope), (v, beta2 * v + (1 - beta2) * slope**2))
 _CORRECTED = ((m_hat, m / (1 - beta1**t)), (v_hat, _if(amsgrad, v_max, v) / (1 - beta2**t)))
 _LARGEST = (v_max, sp.Max(v_max, v))
-_ADAM_STEP = (p, p - lr * m_hat / (sp.sqrt(v_hat) + eps))
+_ADAM_STEP = (p, decayed - lr * m_hat / (sp.sqrt(v_hat) + eps))
 
 _ADAM_STATE = (State(m, key="exp_avg"), State(v, key="exp_avg_sq"), State(v_max, key="max_exp_avg_sq"))
 _ADAM_HYPER = (
@@ -132,11 +132,11 @@ _ADAM_VARIANTS = {
     "no bias correction": ((m_hat, m), (v_hat, _if(amsgrad, v_max, v))),
     "only the first moment corrected": ((v_hat, _if(amsgrad, v_max, v)),),
     "only the second moment corrected": ((m_hat, m),),
-    "eps inside the root": ((p, p - lr * m_hat / sp.sqrt(v_hat + eps)),),
+    "eps inside the root": ((p, decayed - lr * m_hat / sp.sqrt(v_hat + eps)),),
     "eps before the correction": (
-        (p, p - lr * m_hat * sp.sqrt(1 - beta2**t) / (sp.sqrt(_if(amsgrad, v_max, v)) + eps)),
+        (p, decayed - lr * m_hat * sp.sqrt(1 - beta2**t) / (sp.sqrt(_if(amsgrad, v_max, v)) + eps)),
     ),
-    "no root": ((p, p - lr * m_hat / (v_hat + eps)),),
+    "no root": ((p, decayed - lr * m_hat / (v_hat + eps)),),
     "bias correction with t - 1": (
         (m_hat, sp.Piecewise((m, sp.Eq(t, 1)), (m / (1 - beta1 ** (t - 1)), True))),
         (v_hat, sp.Piecewise((v, sp.Eq(t, 1)), (v / (1 - beta2 ** (t - 1)), True))),
@@ -151,14 +151,14 @@ ADAM = UpdateRule(
     **_GIVEN,
     state=_ADAM_STATE,
     hyper=(*_ADAM_HYPER, Hyper(weight_decay, sp.S.Zero, _NOT_NEGATIVE), Hyper(amsgrad, sp.false, _SWITCH), _MAXIMIZE),
-    equations=(_DESCEND, _COUPLED_DECAY, *_MOMENTS, _LARGEST, *_CORRECTED, _ADAM_STEP),
+    equations=(_DESCEND, _COUPLED_DECAY, (decayed, p), *_MOMENTS, _LARGEST, *_CORRECTED, _ADAM_STEP),
     counterpart="torch.optim.Adam",
     conventions=(*_ADAM_CONVENTIONS, Convention("weight decay", "added to the gradient", "decoupled from it (AdamW)")),
     variants=_ADAM_VARIANTS,
     references=(_ADAM, _AMSGRAD),
 )
 
-_DECOUPLED_DECAY = (p, p - lr * weight_decay * p)
+_DECOUPLED_DECAY = (decayed, p - lr * weight_decay * p)
 
 ADAMW = UpdateRule(
     name="adamw",
@@ -171,7 +171,7 @@ ADAMW = UpdateRule(
         Hyper(amsgrad, sp.false, _SWITCH),
         _MAXIMIZE,
     ),
-    equations=(_DESCEND, _DECOUPLED_DECAY, *_MOMENTS, _LARGEST, *_CORRECTED, _ADAM_STEP),
+    equations=(_DESCEND, (slope, signed), _DECOUPLED_DECAY, *_MOMENTS, _LARGEST, *_CORRECTED, _ADAM_STEP),
     counterpart="torch.optim.AdamW",
     conventions=(
         *_ADAM_CONVENTIONS,
@@ -181,7 +181,7 @@ ADAMW = UpdateRule(
             "by weight_decay alone (the paper's own schedule multiplier)",
         ),
     ),
-    variants={name: lines for name, lines in _ADAM_VARIANTS.items() if all(left != p for left, _ in lines)},
+    variants=_ADAM_VARIANTS,
     references=(
         Reference("I. Loshchilov and F. Hutter, Decoupled Weight Decay Regularization, ICLR 2019", "Algorithm 2"),
         _ADAM,
