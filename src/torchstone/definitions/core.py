@@ -220,7 +220,7 @@ def _derivative(function: Function, wrt: str, order: int) -> sp.Expr:
 class State:
     """A number that an update rule remembers for each parameter, and what it starts from.
 
-    `initial` may hold hyper-parameters: those at the first step that has a gradient.
+    `initial` may hold hyper-parameters, those at the first step that has a gradient, and the parameter before it.
     """
 
     symbol: sp.Symbol
@@ -267,7 +267,9 @@ class UpdateRule:
     step: sp.Symbol
     settings: Mapping[str, object] = field(default_factory=dict)  # the counterpart's arguments that make it this rule
     joint: bool = False  # whether it takes all parameters together, as one tensor
-    precision: float = 0  # how near, relative to the step, an implementation must come, where that is less than it can
+    # How near to the rule's step (relative to the norm of the tensor's) an implementation can be held: 0 where only its
+    # dtype sets a limit, more where it is published with an iteration in fewer bits.
+    precision: float = 0
     conventions: tuple[Convention, ...] = ()
     variants: Mapping[str, Lines] = field(default_factory=dict)
     accepted: tuple[str, ...] = ()  # the names of variants that are as right: published forms

@@ -81,6 +81,10 @@ def _largest(*values: Any) -> arb:
     return largest
 
 
+def _smallest(*values: Any) -> arb:
+    return -_largest(*(-arb(value) for value in values))
+
+
 def _power(base: Any, exponent: int) -> arb:
     """A whole power, by multiplication: python-flint's own of a ball around zero is not a number."""
     result = arb(1)
@@ -98,6 +102,7 @@ class _BallPrinter(PythonCodePrinter):
 
     def __init__(self) -> None:
         super().__init__({"fully_qualified_modules": False})
+        self.reserved_words = {*PythonCodePrinter.reserved_words, *_NAMESPACE}  # a symbol of that name gets another
         self._bound: frozenset[sp.Basic] = frozenset()  # the indices of the sums around
 
     def _print_Sum(self, expr: Any) -> str:
@@ -148,6 +153,9 @@ class _BallPrinter(PythonCodePrinter):
     def _print_Max(self, expr: Any) -> str:
         return f"largest({', '.join(self._print(each) for each in expr.args)})"
 
+    def _print_Min(self, expr: Any) -> str:
+        return f"smallest({', '.join(self._print(each) for each in expr.args)})"
+
     def _print_Abs(self, expr: Any) -> str:
         return f"abs(arb({self._print(expr.args[0])}))"
 
@@ -176,6 +184,7 @@ _NAMESPACE = {
     "sign": _sign,
     "side": _side,
     "largest": _largest,
+    "smallest": _smallest,
     "power": _power,
 }
 Compiled = Callable[..., Sequence[Any]]
@@ -186,9 +195,16 @@ def compile_balls(arguments: Sequence[sp.Basic], expressions: Sequence[sp.Expr],
 
     `share` computes common subexpressions once; it must be off where a Sum binds an index.
     """
-    printer = _BallPrinter()
     shared, results = sp.cse(list(expressions), list=True) if share else ([], list(expressions))
-    lines = [f"    {printer.doprint(name)} = {printer.doprint(value)}" for name, value in shared]
+    return compile_lines(arguments, shared, results)
+
+
+def compile_lines(
+    arguments: Sequence[sp.Basic], equations: Sequence[tuple[sp.Symbol, sp.Expr]], results: Sequence[sp.Expr]
+) -> Compiled:
+    """A function of balls that returns one ball per result, after the lines that give symbols their values."""
+    printer = _BallPrinter()
+    lines = [f"    {printer.doprint(name)} = {printer.doprint(value)}" for name, value in equations]
     names = ", ".join(printer.doprint(argument) for argument in arguments)
     values = "".join(f"{printer.doprint(result)}, " for result in results)
     source = "\n".join([f"def function({names}):", "    seen = {}", *lines, f"    return ({values})"])
