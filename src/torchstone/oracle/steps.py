@@ -63,18 +63,18 @@ def _element(rule: UpdateRule) -> _Element:
 
 @dataclass(frozen=True)
 class _Everywhere:
-    """Lines without a quantity of a whole tensor: the same function at every element."""
+    """A line without a quantity of a whole tensor: the same function at every element."""
 
     arguments: tuple[sp.Symbol, ...]
-    results: tuple[sp.Symbol, ...]
-    lines: Compiled
+    result: sp.Symbol
+    line: Compiled
 
     def run(self, values: dict[sp.Symbol, Balls]) -> None:
         given = [values[symbol] for symbol in self.arguments]
         shape = np.broadcast_shapes(*(array.shape for array in given))
         columns = [np.broadcast_to(array, shape).ravel().tolist() for array in given]
-        rows = [self.lines(*row) for row in (zip(*columns, strict=True) if columns else [()])]
-        values.update(zip(self.results, (array_of(column, shape) for column in zip(*rows, strict=True)), strict=True))
+        rows = zip(*columns, strict=True) if columns else [()]
+        values[self.result] = array_of([ball for row in rows for ball in self.line(*row)], shape)
 
 
 @dataclass(frozen=True)
@@ -122,30 +122,17 @@ def array_of(values: Sequence[Any], shape: Sequence[int]) -> Balls:
 
 
 class _Plan:
-    """The lines of a rule, cut where a quantity of a whole tensor is needed."""
+    """The lines of a rule, and before each the quantities of a whole tensor that it needs."""
 
     def __init__(self) -> None:
         self.parts: list[_Everywhere | _Whole] = []
-        self._lines: list[tuple[sp.Symbol, sp.Expr]] = []  # those that are not in a part yet
         self._names = (sp.Symbol(f"quantity_{number}", real=True) for number in count())
 
     def add(self, left: sp.Symbol, right: sp.Expr) -> None:
         """One more line."""
         plain = self._without_quantities(right)
-        self._lines.append((left, plain))
-
-    def end(self) -> None:
-        """Make a part of the lines so far."""
-        arguments: dict[sp.Symbol, None] = {}
-        given: set[sp.Symbol] = set()
-        for left, right in self._lines:
-            arguments |= dict.fromkeys(sorted(right.free_symbols - given, key=str))
-            given.add(left)
-        if self._lines:
-            results = [left for left, _ in self._lines]
-            lines = compile_lines(list(arguments), self._lines, results)
-            self.parts.append(_Everywhere(tuple(arguments), tuple(results), lines))
-        self._lines = []
+        arguments = sorted(plain.free_symbols, key=str)
+        self.parts.append(_Everywhere(tuple(arguments), left, compile_balls(arguments, [plain], share=False)))
 
     def _without_quantities(self, expression: sp.Expr) -> sp.Expr:
         """The expression with a symbol for each quantity of a whole tensor."""
@@ -154,12 +141,17 @@ class _Plan:
         arguments = [self._without_quantities(each) for each in expression.args]
         if not isinstance(expression, tensors.TensorFunction):
             return expression.func(*arguments)
-        names = [next(self._names) for _ in arguments]
-        self._lines += zip(names, arguments, strict=True)
-        self.end()
+        names = [self._named(each) for each in arguments]
         result = next(self._names)
         self.parts.append(_Whole(_QUANTITIES[type(expression)], tuple(names), result))
         return result
+
+    def _named(self, expression: sp.Expr) -> sp.Symbol:
+        if isinstance(expression, sp.Symbol):
+            return expression
+        name = next(self._names)
+        self.add(name, expression)
+        return name
 
 
 def _mean(axis: int) -> Callable[[Balls], Balls]:
@@ -181,5 +173,4 @@ def _tensor(rule: UpdateRule, dimensions: int) -> _Tensor:
     for left, right in rule.equations:
         # A branch for other dimensions goes: its means may not be there.
         plan.add(left, right.xreplace({tensors.DIMENSIONS: sp.Integer(dimensions)}))
-    plan.end()
     return _Tensor(rule, _initial(rule), tuple(plan.parts))
