@@ -135,12 +135,12 @@ def _contents(connection: "Connection[Any, Any]", loaded: Any, order: dict[str, 
     from torchstone.check import target
     from torchstone.check.describe import describe
 
-    listed, passed = [], {}
+    listed, passed = [], []
     for key, each in target.by_target(loaded.found).items():
         if key in order["skip"]:
             continue
-        if not order["name"] and (why := target.passed_over(each.thing)):
-            passed[each.name] = why
+        if not order["name"] and target.is_passed_over(each.thing):
+            passed.append(each.name)
             continue
         _send(connection, {"at": key})
         description = describe(each.thing, order["kwargs"]).to_json()
@@ -161,14 +161,14 @@ def _serve(thing: Any, spec: dict[str, Any]) -> None:
     """Answer the probes of one subject."""
     import torch
 
-    from torchstone.check import held
     from torchstone.check.actions import perform
+    from torchstone.check.home import hold
     from torchstone.check.probe import Answer, Probe, pack
     from torchstone.check.spec import Spec
 
     torch.set_num_threads(1)  # the target may have asked for more: their threads did not survive the fork
     connection = _connect("worker")
-    subject = held.Held(thing, Spec.from_json(spec))
+    subject = hold(thing, Spec.from_json(spec))
 
     def packed(answer: Answer) -> bytes:
         keys = ("failure", "error", "during")

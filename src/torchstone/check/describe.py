@@ -19,6 +19,7 @@ from torchstone.check.held import (
     subject_code,
     unwrapped,
 )
+from torchstone.check.optimizers import build
 from torchstone.check.spec import Description, Form
 
 T = TypeVar("T")
@@ -29,6 +30,8 @@ _IDLE = ("RESUME", "NOP", "POP_TOP", "LOAD_CONST", "LOAD_SMALL", "LOAD_FAST", "S
 
 def describe(thing: Any, kwargs: Mapping[str, Any]) -> Description:
     """A subject's description, built with the constructor's arguments `kwargs`."""
+    if build.is_optimizer(thing):
+        return build.describe(thing, kwargs)
     thing = unwrapped(thing)
     form = form_of(thing)
     built, problem = _built(thing, form, kwargs)

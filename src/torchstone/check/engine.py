@@ -6,10 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
+from torchstone.check.asking import Ended
 from torchstone.check.expectations import Expectations, for_subject
+from torchstone.check.optimizers.subject import OptimizerSubject
 from torchstone.check.result import Finding, RuleResult, SubjectReport
 from torchstone.check.rule import TIERS, NotApplicable, Rule, Skipped, Tier, matching, rules
-from torchstone.check.subject import Ended, Subject
+from torchstone.check.subject import Subject
+
+AnySubject = Subject | OptimizerSubject
 
 _MOST = 5  # findings of one rule: the sixth tells nobody anything new
 
@@ -56,7 +60,7 @@ class Event:
 
 
 def examine(
-    subject: Subject, selection: Selection, on_event: Callable[[Event], None] | None = None
+    subject: AnySubject, selection: Selection, on_event: Callable[[Event], None] | None = None
 ) -> tuple[RuleResult, ...]:
     """What became of each rule, in order."""
     chosen = selection.reasons(subject.kind)
@@ -95,7 +99,7 @@ def _blocked(each: Rule, results: Mapping[str, RuleResult]) -> RuleResult | None
     return None
 
 
-def _outcome(each: Rule, subject: Subject) -> RuleResult:
+def _outcome(each: Rule, subject: AnySubject) -> RuleResult:
     known = {"nothing": True, "counterpart": subject.peer is not None, "definition": subject.definition is not None}
     if not known[each.need]:
         return RuleResult(each.code, each.name, "not applicable", f"needs a {each.need}, and none is known")
@@ -116,7 +120,7 @@ def _outcome(each: Rule, subject: Subject) -> RuleResult:
     return RuleResult(each.code, each.name, "failed" if findings else "passed", "", tuple(findings))
 
 
-def reported(subject: Subject, results: tuple[RuleResult, ...], expect: Expectations) -> SubjectReport:
+def reported(subject: AnySubject, results: tuple[RuleResult, ...], expect: Expectations) -> SubjectReport:
     """The report on one subject."""
     return SubjectReport(
         subject.spec.target,
@@ -124,16 +128,7 @@ def reported(subject: Subject, results: tuple[RuleResult, ...], expect: Expectat
         subject.knowledge,
         subject.peer.text if subject.peer else "",
         subject.definition.name if subject.definition else "",
-        _facts(subject),
+        subject.told,
         results,
         stale(results, for_subject(expect, subject.spec.target)),
     )
-
-
-def _facts(subject: Subject) -> tuple[str, ...]:
-    called = "; ".join(map(str, subject.inputs))
-    told = [
-        f"{name}: {value} ({who})" for name, (value, who) in subject.traits_found.items() if value not in (False, "")
-    ]
-    set_to = ", ".join(f"{name} = {value}" for name, value in subject.parameters.items())
-    return (*subject.facts, f"called with {called}", *([f"parameters: {set_to}"] if set_to else []), *told)

@@ -9,10 +9,10 @@ from torchstone.check import engine
 from torchstone.check.describe import describe
 from torchstone.check.entries import read_inputs
 from torchstone.check.expectations import Expectations, expectations
-from torchstone.check.held import Held
-from torchstone.check.home import Local
+from torchstone.check.home import Local, hold
 from torchstone.check.like import Builder
 from torchstone.check.like import like as counterpart
+from torchstone.check.optimizers.subject import OptimizerSubject
 from torchstone.check.probe import Probe
 from torchstone.check.recognise import Request, understand
 from torchstone.check.recognise.claims import NOTHING, by_name
@@ -21,7 +21,7 @@ from torchstone.check.rule import TIERS, Tier, matching
 from torchstone.check.spec import Kind
 from torchstone.check.subject import Subject
 from torchstone.check.traits import ATTRIBUTE
-from torchstone.definitions import Function
+from torchstone.definitions import Definition, Function, UpdateRule
 
 
 def request(
@@ -37,7 +37,7 @@ def request(
 ) -> Request:
     """What a user says of a subject, validated; `build` is that of `like.like`. Raises as `check` does."""
     if kind not in (None, *get_args(Kind)):
-        raise ValueError(f"kind: expected loss or activation, got {kind!r}")
+        raise ValueError(f"kind: expected loss, activation or optimizer, got {kind!r}")
     if formula is not None and not isinstance(formula, str):
         raise TypeError(f"formula: expected text, got {type(formula).__name__}")
     if formula is not None and definition is not None:
@@ -57,11 +57,11 @@ def request(
     )
 
 
-def _definition(given: Any) -> Function | str | None:
-    if given is None or isinstance(given, Function):
+def _definition(given: Any) -> Definition | str | None:
+    if given is None or isinstance(given, (Function, UpdateRule)):
         return given
     if not isinstance(given, str):
-        raise TypeError(f"definition: expected a name or a definitions.Function, got {type(given).__name__}")
+        raise TypeError(f"definition: expected a name, a Function or an UpdateRule, got {type(given).__name__}")
     return NOTHING if given == NOTHING else by_name(given)
 
 
@@ -94,7 +94,7 @@ class Case:
 
     target: str
     selection: engine.Selection = field(default_factory=engine.Selection)
-    subject: Subject | None = None
+    subject: Subject | OptimizerSubject | None = None
     known: SubjectReport | None = None
     line: int | None = None  # of its file
 
@@ -121,17 +121,20 @@ def case_here(
 ) -> Case:
     """A thing in this process, with the settings of `check`. Raises as that does."""
     chosen, wish = selection(tier, select, ignore, expect), request(**asked)
-    if not callable(thing) and not hasattr(thing, "forward"):
+    if not any((callable(thing), hasattr(thing, "forward"), hasattr(thing, "step"))):
         raise TypeError(f"thing: expected a class, an instance or a function, got {thing!r:.80}")
     declared = dict(getattr(thing, ATTRIBUTE, {}))
-    subject = understand(describe(thing, wish.kwargs), lambda spec: Local(Held(thing, spec)), wish, declared=declared)
+    subject = understand(describe(thing, wish.kwargs), lambda spec: Local(hold(thing, spec)), wish, declared=declared)
     return Case(subject.spec.target, chosen, subject)
 
 
-def _not_implemented(subject: Subject) -> str:
+def _not_implemented(subject: Subject | OptimizerSubject) -> str:
     """Why there is nothing to check, where the subject is a stub."""
     if subject.description.stub:
         return subject.description.stub
+    if isinstance(subject, OptimizerSubject):
+        first = subject.run(subject.ordinary(1))
+        return f"it raises {first.error}" if first.error_type == "NotImplementedError" else ""
     answer = subject.home.ask(Probe("call", {}, subject.sample()))
     if answer.facts.get("taken"):
         subject.facts += (f"it returns {answer.facts['taken']}: the first tensor is looked at",)

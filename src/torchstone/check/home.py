@@ -2,11 +2,18 @@
 
 import io
 from contextlib import redirect_stderr, redirect_stdout
-from typing import Protocol
+from typing import Any, Protocol
 
 from torchstone.check.actions import perform
 from torchstone.check.held import Held
+from torchstone.check.optimizers.build import HeldOptimizer
 from torchstone.check.probe import Answer, Probe
+from torchstone.check.spec import Spec
+
+
+def hold(thing: Any, spec: Spec) -> Held | HeldOptimizer:
+    """A subject, ready to be built where it lives."""
+    return HeldOptimizer(thing, spec) if spec.kind == "optimizer" else Held(thing, spec)
 
 
 class Home(Protocol):
@@ -22,7 +29,7 @@ class Home(Protocol):
 class Local:
     """A subject in this process: its code runs with no limits. What it prints, hundreds of times, is not shown."""
 
-    def __init__(self, held: Held) -> None:
+    def __init__(self, held: Held | HeldOptimizer) -> None:
         self._held = held
 
     def ask(self, probe: Probe) -> Answer:

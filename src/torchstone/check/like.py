@@ -12,8 +12,7 @@ from functools import partial
 from typing import Any
 
 from torchstone.check.describe import describe
-from torchstone.check.held import Held
-from torchstone.check.home import Home, Local
+from torchstone.check.home import Home, Local, hold
 from torchstone.check.spec import Description, Spec
 
 TRUSTED = ("torch", "torchstone")  # what may be built in the checker's own process, whoever names it
@@ -78,7 +77,7 @@ def here(dotted: str, told: Mapping[str, Any]) -> Like:
 
 
 def _home(thing: Any, spec: Spec) -> Home:
-    return Local(Held(thing, spec))
+    return Local(hold(thing, spec))
 
 
 def _public(module: str) -> str:

@@ -46,7 +46,13 @@ def calling(
     if any(tensor.numel() > _MOST_NUMBERS for tensor in given.values()):
         return ""
     made = [f"{name} = {_literal(tensor, name in wrt)}" for name, tensor in given.items()]
-    whole = ["import torch", *_imported(subject, _built(subject, build or {}, _floating(given))), "", *made, *lines]
+    whole = [
+        "import torch",
+        *imported(subject.spec.target, _built(subject, build or {}, _floating(given))),
+        "",
+        *made,
+        *lines,
+    ]
     return "\n".join(whole) if len(whole) <= LONGEST else ""
 
 
@@ -151,16 +157,16 @@ def _built(subject: Subject, build: Mapping[str, Any], floating: torch.dtype) ->
     return built
 
 
-def _imported(subject: Subject, built: str) -> list[str]:
-    """The lines that bring the subject in, and build it."""
-    where, _, name = subject.spec.target.rpartition(":")
+def imported(target: str, built: str, call_it: str = "subject") -> list[str]:
+    """The lines that bring a subject in, and build it by an expression."""
+    where, _, name = target.rpartition(":")
     if not where:
-        return [f"# {name} is the subject", f"subject = {built}"]
+        return [f"# {name} is the subject", f"{call_it} = {built}"]
     if where.endswith(".ipynb"):
-        return [f"# in {_stem(where)}.ipynb, below the cell that defines {name}", f"subject = {built}"]
+        return [f"# in {_stem(where)}.ipynb, below the cell that defines {name}", f"{call_it} = {built}"]
     module = _stem(where) if where.endswith(".py") else where
     beside = f"  # run beside {_stem(where)}.py" if where.endswith(".py") else ""
-    return [f"from {module} import {name.partition('.')[0]}{beside}", f"subject = {built}"]
+    return [f"from {module} import {name.partition('.')[0]}{beside}", f"{call_it} = {built}"]
 
 
 def _stem(path: str) -> str:

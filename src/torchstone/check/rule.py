@@ -1,4 +1,4 @@
-"""A rule: one property that a loss or an activation has to have, and the registry of all rules.
+"""A rule: one property that a loss, an activation or an optimizer has to have, and the registry of all rules.
 
 A rule is a generator of findings. Its docstring is its page: what, why, how, false alarms, what to write instead.
 
@@ -25,12 +25,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 from torchstone.check.result import Finding, Severity
-
-if TYPE_CHECKING:
-    from torchstone.check.subject import Subject
 
 Tier = Literal["fast", "full", "slow"]
 Need = Literal["nothing", "counterpart", "definition"]
@@ -45,10 +42,10 @@ _OURS = (
     *("activations", "activations_places", "activations_shapes", "activations_modules"),
     *("derivatives_values", "derivatives_numeric", "derivatives_flow"),
     *("derivatives_order", "derivatives_special", "derivatives_graph"),
-    *("numerics", "numerics_policies", "transforms", "state"),
+    *("numerics", "numerics_policies", "transforms", "state", "optimizers_trajectory"),
 )
 
-Check = Callable[["Subject"], Iterable[Finding]]
+Check = Callable[[Any], Iterable[Finding]]  # of a Subject, or an OptimizerSubject
 
 
 class NotApplicable(Exception):  # noqa: N818 (no error: an outcome)

@@ -42,10 +42,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a target holds. `passed` are the names that were left alone, with "optimizer" or "other"."""
+    """What a target holds. `passed` are the names that were left alone."""
 
     candidates: tuple[Candidate, ...] = ()
-    passed: Mapping[str, str] = field(default_factory=dict)
+    passed: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     error: str = ""  # the target's own code raised, or ended its process
 
@@ -215,7 +215,7 @@ class Sandbox:
                         Candidate(**{**each, "description": Description.from_json(each["description"])})
                         for each in message["found"]
                     ),
-                    message["passed"],
+                    tuple(message["passed"]),
                     tuple(message["remarks"]),
                 )
             step = message["at"]

@@ -10,6 +10,7 @@ import torch
 from torchstone.check import engine
 from torchstone.check.examine import Case, request, selection
 from torchstone.check.like import Like
+from torchstone.check.optimizers.subject import OptimizerSubject
 from torchstone.check.probe import Probe
 from torchstone.check.recognise import Request, understand
 from torchstone.check.recognise.claims import claims
@@ -82,12 +83,12 @@ def opened(
             yield Opened((failed,), contents.remarks)
             return
         visit = _Visit(box, wish, chosen, named=bool(parsed.name))
-        for name, why in contents.passed.items():
-            visit.pass_over(name, _OPTIMIZER if why == "optimizer" else _OTHER)
+        for name in contents.passed:
+            visit.pass_over(name, _OTHER)
         cases = tuple(case for each in contents.candidates if (case := visit.case(each)))
         remarks = (*contents.remarks, *visit.remarks())
         if not cases:
-            said = "; ".join(["nothing in it was recognised as a loss or an activation", *remarks])
+            said = "; ".join(["nothing in it was recognised as a loss, an activation or an optimizer", *remarks])
             raise ValueError(f"{target}: {said}")
         yield Opened(cases, remarks)
 
@@ -108,8 +109,7 @@ def _like_in_child(stack: ExitStack, dotted: str, told: Mapping[str, Any], secon
     return Like(text, found.description, lambda spec: box.home(found.target, spec), told, dotted)
 
 
-_OPTIMIZER = "optimizers are not checked yet"
-_OTHER = "not recognised as a loss or an activation"
+_OTHER = "not recognised as a loss, an activation or an optimizer"
 _UNFIT = "does not run on the inputs that were guessed (name it, and say what it takes with --inputs)"
 
 
@@ -137,11 +137,11 @@ class _Visit:
     def case(self, candidate: Candidate) -> Case | None:
         """What there is to check of a candidate, if anything."""
         seen = candidate.description
-        if not (self.named or claims(seen, self.request) or kind_of(seen.name)):
+        if not (self.named or seen.is_optimizer or claims(seen, self.request) or kind_of(seen.name)):
             self.pass_over(seen.name, _OTHER)
             return None
         if seen.stub:
-            kind = self.request.kind or kind_of(seen.name) or "subject"
+            kind = "optimizer" if seen.is_optimizer else self.request.kind or kind_of(seen.name) or "subject"
             stub = SubjectReport(candidate.target, kind, "nothing", not_implemented=seen.stub, line=candidate.line)
             return Case(candidate.target, known=stub)
         subject = self._understood(candidate)
@@ -151,7 +151,7 @@ class _Visit:
             return None
         return Case(candidate.target, self.selection, subject, line=candidate.line)
 
-    def _understood(self, candidate: Candidate) -> Subject:
+    def _understood(self, candidate: Candidate) -> Subject | OptimizerSubject:
         homes: list[Home] = []
 
         def home(spec: Spec) -> Home:
@@ -167,7 +167,9 @@ class _Visit:
         return subject
 
 
-def _runs(subject: Subject) -> bool:
+def _runs(subject: Subject | OptimizerSubject) -> bool:
+    if isinstance(subject, OptimizerSubject):
+        return subject.run(subject.ordinary(1)).ok
     return subject.home.ask(Probe("call", {}, subject.sample())).ok
 
 

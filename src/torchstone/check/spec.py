@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from torchstone.check.entries import Entry
 
-Kind = Literal["loss", "activation"]
+Kind = Literal["loss", "activation", "optimizer"]
 Form = Literal["class", "instance", "function", "autograd.Function", "factory"]
 
 
@@ -22,6 +22,7 @@ class Spec:
     inputs: tuple[Entry, ...]
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     evaluation: bool = False  # a module is switched to `eval()`: what it does in training is random
+    usage: Mapping[str, Any] = field(default_factory=dict)  # of an optimizer: how it has to be driven (see `bench`)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -31,10 +32,10 @@ class Spec:
     def from_json(cls, data: Mapping[str, Any]) -> "Spec":
         """What `to_json` wrote."""
         inputs = tuple(Entry(**{**entry, "dims": tuple(entry["dims"])}) for entry in data["inputs"])
-        return cls(data["target"], data["kind"], inputs, dict(data["kwargs"]), data.get("evaluation", False))
+        return cls(data["target"], data["kind"], inputs, dict(data["kwargs"]), data["evaluation"], data["usage"])
 
 
-_TUPLES = ("constructor_required", "call_required", "call_keyword", "buffers")
+_TUPLES = ("constructor_required", "call_required", "call_keyword", "buffers", "methods")
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,10 @@ class Description:
     buffers: tuple[str, ...] = ()
     has_backward: bool = False  # a `backward` of its own that autograd never calls
     doc: str = ""
-    is_module: bool = False
+    is_module: bool = False  # of PyTorch's own kind: a Module, or an Optimizer
+    is_optimizer: bool = False
+    makes: str = ""  # of a factory of optimizers: the class of what it makes
+    methods: tuple[str, ...] = ()  # of an optimizer: those that it has of those that PyTorch's have
     problem: str = ""  # why it could not be built
     stub: str = ""  # why there is nothing to check: the body of its call is empty
 

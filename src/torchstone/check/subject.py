@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from torchstone.check import entries, traits
+from torchstone.check.asking import Asking, Ended, Fault, Refused, Trait, alive, granted
 from torchstone.check.expected import Expected, expected
 from torchstone.check.home import Home
 from torchstone.check.probe import Answer, Probe
@@ -16,17 +17,7 @@ from torchstone.check.rule import Need, NotApplicable
 from torchstone.check.spec import Description, Spec
 from torchstone.definitions import Function
 
-
-class Ended(Exception):  # noqa: N818 (an outcome: the engine makes a finding of it)
-    """The subject's process ended, by a crash or at its time limit."""
-
-
-class Refused(NotApplicable):
-    """The subject raised where a rule cannot go on without an answer. A loud refusal is no violation by itself."""
-
-
-class Fault(Exception):  # noqa: N818
-    """Our own code failed while it asked a subject."""
+__all__ = ["Ended", "Fault", "Peer", "Refused", "Subject", "granted"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +31,7 @@ class Peer:
 
 
 @dataclass
-class Subject:
+class Subject(Asking):
     """An implementation under check.
 
     `parameters` are the definition's, by its names: numbers, or lists for a vector. `dim` is the dimension of the
@@ -61,6 +52,7 @@ class Subject:
     patient: bool = False  # in the slow tier: a rule may take seconds
     facts: tuple[str, ...] = ()  # how it was understood
     _probed: dict[str, Any] = field(default_factory=dict)
+    known_traits: ClassVar[Mapping[str, Trait]] = traits.TRAITS
 
     @property
     def kind(self) -> str:
@@ -98,12 +90,6 @@ class Subject:
 
     # Asking.
 
-    def ask(
-        self, action: str, tensors: Mapping[str, Tensor] | None = None, options: Mapping[str, Any] | None = None
-    ) -> Answer:
-        """The answer to a probe; the subject may have raised. Raises `Ended` where its process did not survive."""
-        return _alive(self.home.ask(Probe(action, options or {}, tensors or {})))
-
     def call(self, tensors: Mapping[str, Tensor], **options: Any) -> Answer:
         """Value and gradients: see `actions.call.call`. The subject may have raised."""
         return self.ask("call", tensors, options)
@@ -121,7 +107,7 @@ class Subject:
         answer = self.peer.home.ask(Probe(action, asked, given))
         if answer.failure == "ended":
             raise NotApplicable(f"the counterpart {answer.error}")
-        _alive(answer)
+        alive(answer)
         back = {f"grad.{theirs}": f"grad.{ours}" for ours, theirs in names.items()}
         return Answer(
             answer.facts,
@@ -171,19 +157,13 @@ class Subject:
             ignore_index=self.ignore_index,
         )
 
-    def trait(self, name: str) -> Any:
-        """A trait: as declared, as the definition has it, or as probed (once)."""
-        if name in self.declared:
-            return self.declared[name]
-        if name not in self._probed:
-            self._probed[name] = traits.TRAITS[name].find(self)
-        return self._probed[name]
-
     @property
-    def traits_found(self) -> Mapping[str, tuple[Any, str]]:
-        """The traits that were asked for so far, with who says so: "declared" or "probed"."""
-        found = {name: (value, "probed") for name, value in self._probed.items()}
-        return {**found, **{name: (value, "declared") for name, value in self.declared.items()}}
+    def told(self) -> tuple[str, ...]:
+        """How it was understood, as sentences of a report."""
+        called = "; ".join(map(str, self.inputs))
+        set_to = ", ".join(f"{name} = {value}" for name, value in self.parameters.items())
+        told = (f"called with {called}", *([f"parameters: {set_to}"] if set_to else []))
+        return (*self.facts, *told, *self.traits_told)
 
     @cached_property
     def has_reduction(self) -> bool:
@@ -198,18 +178,3 @@ class Subject:
     def reduced(self, reduction: str) -> dict[str, Any]:
         """The overrides that make the subject reduce so, where `has_reduction`."""
         return {"reduction": reduction}
-
-
-def _alive(answer: Answer) -> Answer:
-    if answer.failure == "ended":
-        raise Ended(answer.error)
-    if answer.failure == "fault":
-        raise Fault(answer.error)
-    return answer
-
-
-def granted(answer: Answer) -> Answer:
-    """The answer, where the subject gave one. Raises `Refused` where it raised."""
-    if not answer.ok:
-        raise Refused(f"the subject raises {answer.error}")
-    return answer

@@ -17,6 +17,7 @@ import torch
 
 from torchstone._modules import NoModuleError, from_file, from_path
 from torchstone.check.held import required
+from torchstone.check.optimizers.build import is_optimizer
 
 FILES = (".py", ".ipynb")
 
@@ -132,7 +133,7 @@ def _named(module: ModuleType, target: Target) -> Any:
     found: Any = module
     for part in target.name.split("."):
         found = getattr(found, part, None)
-    if not callable(found) and not hasattr(found, "forward"):
+    if not any((callable(found), hasattr(found, "forward"), hasattr(found, "step"))):
         own = [name for name, thing in vars(module).items() if _is_own(thing, module.__name__) and name[0] != "_"]
         offer = ", ".join(own) or "none"
         raise MissingError(
@@ -225,15 +226,15 @@ def _run_cell(path: Path, cell: Cell, space: dict[str, Any]) -> str:
     return ""
 
 
-def passed_over(thing: Any) -> str:
-    """Why a thing is left alone where nobody named it: "optimizer", "other", or nothing.
+def is_passed_over(thing: Any) -> bool:
+    """Whether a thing is left alone where nobody named it: nothing of it can be called, and it is no optimizer.
 
     A function that can be called without arguments may be a whole program: only who names it has it run.
     """
     if isinstance(thing, type):
         is_called = _defines(thing, "forward") or _defines(thing, "__call__")
-        return "" if is_called else "optimizer" if _defines(thing, "step") else "other"
-    return "other" if inspect.isroutine(thing) and not required(thing) else ""
+        return not (is_called or is_optimizer(thing))
+    return inspect.isroutine(thing) and not required(thing)
 
 
 def _defines(thing: type, name: str) -> bool:

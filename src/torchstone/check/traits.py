@@ -4,11 +4,12 @@ A subject's class may carry them: `@torchstone.traits(couples_batch=True)`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
+from torchstone.check.asking import Trait
+from torchstone.check.optimizers.traits import TRAITS as OPTIMIZERS
 from torchstone.check.sequences import is_of_sequences
 
 if TYPE_CHECKING:
@@ -18,23 +19,16 @@ T = TypeVar("T")
 ATTRIBUTE = "__torchstone_traits__"
 
 
-@dataclass(frozen=True)
-class Trait:
-    """What a trait means, and how it is found where nobody declared it."""
-
-    meaning: str
-    find: Callable[["Subject"], Any]
-
-
 def traits(**declared: Any) -> Callable[[T], T]:
     """Declare traits of a class or function. Raises `ValueError` for a name that is no trait.
 
     >>> @traits(couples_batch=True)
     ... def contrastive(first, second): ...
     """
+    known = dict.fromkeys((*TRAITS, *OPTIMIZERS))
     for name in declared:
-        if name not in TRAITS:
-            raise ValueError(f"traits: expected one of {', '.join(TRAITS)}, got {name!r}")
+        if name not in known:
+            raise ValueError(f"traits: expected one of {', '.join(known)}, got {name!r}")
 
     def mark(thing: T) -> T:
         setattr(thing, ATTRIBUTE, {**getattr(thing, ATTRIBUTE, {}), **declared})

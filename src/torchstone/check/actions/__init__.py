@@ -1,7 +1,8 @@
 """What a subject can be asked, where it lives. Each action measures; what is right or wrong is a rule's to say.
 
-An action is a function (held, options, tensors) -> Answer. It lets the subject's code run within `subject_code`, so
-that what the subject raises is told from a fault of ours. Modules here import torch, and nothing of the definitions.
+An action is a function (held, options, tensors) -> Answer; `held` is a Held, or a HeldOptimizer. It lets the subject's
+code run within `subject_code`, so that what the subject raises is told from a fault of ours. Modules here import torch,
+and nothing of the definitions.
 """
 
 import traceback
@@ -10,11 +11,11 @@ from typing import Any
 
 from torch import Tensor
 
-from torchstone.check.held import Held, SubjectError
+from torchstone.check.held import SubjectError
 from torchstone.check.probe import Answer, Probe
 from torchstone.check.settings import restored
 
-Action = Callable[[Held, Mapping[str, Any], Mapping[str, Tensor]], Answer]
+Action = Callable[[Any, Mapping[str, Any], Mapping[str, Tensor]], Answer]
 ACTIONS: dict[str, Action] = {}
 
 # Where the actions are. The names are those of the rules' modules that ask them.
@@ -28,6 +29,7 @@ _MODULES = (
     "numerics",
     "transforms",
     "state",
+    "optimizers",
 )
 
 
@@ -45,7 +47,7 @@ def load() -> None:
         import_module(f"{__name__}.{name}")
 
 
-def perform(held: Held, probe: Probe) -> Answer:
+def perform(held: Any, probe: Probe) -> Answer:
     """Do what is asked. A failure is an answer, too."""
     if not ACTIONS:
         load()

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 _MODULES = (
     *("general", "surroundings", "losses", "losses_clean", "activations", "activations_modules"),
-    *("derivatives", "derivatives_graph", "numerics", "transforms", "state"),
+    *("derivatives", "derivatives_graph", "numerics", "transforms", "state", "optimizers_trajectory"),
 )
 
 

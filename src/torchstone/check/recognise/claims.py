@@ -13,7 +13,7 @@ from torchstone.check.recognise import formula, names
 from torchstone.check.recognise.inputs import tensors_of
 from torchstone.check.recognise.values import seen, values
 from torchstone.check.spec import Description, Kind
-from torchstone.definitions import Function
+from torchstone.definitions import Definition, Function, UpdateRule
 
 NOTHING = "none"  # as a definition: hold it against none
 
@@ -23,7 +23,7 @@ class Request:
     """What its user says of a subject. All of it may be left out."""
 
     like: Like | None = None
-    definition: Function | str | None = None
+    definition: Definition | str | None = None
     inputs: tuple[Entry, ...] = ()
     kind: Kind | None = None
     formula: str = ""
@@ -46,8 +46,8 @@ def claims(description: Description, request: Request) -> tuple[Claim, ...]:
         return ()
     if isinstance(request.definition, Function):
         return (Claim(request.definition),)
-    if isinstance(request.definition, str):
-        return (Claim(by_name(request.definition)),)
+    if isinstance(request.definition, UpdateRule):
+        raise ValueError(f"definition: expected that of a loss or an activation, got {request.definition.name}")
     if request.formula:
         made = formula.definition_of(request.formula, description, request.kind, request.kwargs)
         return (Claim(made, "held against the formula"),)
@@ -57,15 +57,12 @@ def claims(description: Description, request: Request) -> tuple[Claim, ...]:
     return tuple(claim for claim in found if request.kind in (None, claim.definition.kind))
 
 
-def by_name(name: str) -> Function:
-    """The definition of that name. Raises `ValueError` where it is none, or that of an optimizer."""
+def by_name(name: str) -> Definition:
+    """The definition of that name. Raises `ValueError` where it is none."""
     try:
-        found = definitions.get(name)
+        return definitions.get(name)
     except KeyError as error:
         raise ValueError(f"definition: {str(error.args[0]).removeprefix('name: ')}") from None
-    if not isinstance(found, Function):
-        raise ValueError(f"definition: expected a loss or an activation, got {found.name}, which is an optimizer")
-    return found
 
 
 def _of_like(like: Like) -> Iterator[Claim]:
@@ -142,7 +139,8 @@ def _meanings(found: Function, description: Description, kwargs: Mapping[str, An
         if switches:
             return switched
     first = next(iter(description.call), "").lower()
-    others = [by_name(name) for name in names.ALSO.get(found.name, ())]
+    also = [by_name(name) for name in names.ALSO.get(found.name, ())]
+    others = [entry for entry in also if isinstance(entry, Function)]
     meanings = {
         "bce": (others if "logit" in first else [found] if first[:4] in ("p", "prob") else [found, *others]),
         # Of probabilities, the cross-entropy is no loss that is defined here.

@@ -60,7 +60,7 @@ def of_definition(description: Description, definition: Function, dim: int, clas
     entries = []
     for name, entry in zip(names, _in_order(names, needed), strict=False):
         if entry is None:
-            entries.append(guess(name, definition.kind))  # type: ignore[arg-type]
+            entries.append(guess(name, definition.kind))
         else:
             entries.append(_entry(name, entry, definition, dim, classes))
     return _by_keyword(entries, description)

@@ -10,7 +10,7 @@ from torchstone.check.words import plain, words
 from torchstone.definitions import Function
 
 # Words that say nothing of what is computed.
-_NEUTRAL = frozenset(
+NEUTRAL = frozenset(
     (
         *("my", "mine", "custom", "our", "own", "the", "a", "an", "naive", "stable", "stably", "numerically", "safe"),
         *("simple", "plain", "basic", "vanilla", "standard", "pure", "scratch", "from", "with", "by", "hand", "manual"),
@@ -131,7 +131,7 @@ def _spellings(name: str) -> list[str]:
     """What may be the core of a name, the most literal first."""
     name = re.sub(r"(_v?|v|V)\d+$", "", name) or name
     said = words(name)
-    kept = [word for word in said if word not in _NEUTRAL]
+    kept = [word for word in said if word not in NEUTRAL]
     inner = re.sub(
         r"^(my|custom|naive|stable|our|own)|(function|func|fn|activation|layer|module|impl|manual|custom)$",
         "",
@@ -149,13 +149,13 @@ def without_smoothing(name: str) -> str:
 
 def is_neutral(name: str) -> bool:
     """Whether a name says nothing of what is computed."""
-    return all(word in _NEUTRAL | _LOSS or word.isdigit() or word == "lambda" for word in words(name))
+    return all(word in NEUTRAL | _LOSS or word.isdigit() or word == "lambda" for word in words(name))
 
 
 def is_exact(name: str, definition: Function) -> bool:
     """Whether a name is that of PyTorch's class or function: who takes it means that very formula."""
     counterpart = definition.counterpart.partition("(")[0].rpartition(".")[2]
-    kept = "".join(word for word in words(name) if word not in _NEUTRAL)
+    kept = "".join(word for word in words(name) if word not in NEUTRAL)
     return bool(counterpart) and kept in (plain(counterpart), plain(definition.name) + "loss", plain(definition.name))
 
 

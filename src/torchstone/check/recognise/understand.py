@@ -9,6 +9,8 @@ import torch
 from torchstone.check.entries import Entry
 from torchstone.check.home import Home
 from torchstone.check.like import Like, like
+from torchstone.check.optimizers.recognise import understand as optimizer
+from torchstone.check.optimizers.subject import OptimizerSubject
 from torchstone.check.points import readings
 from torchstone.check.probe import Probe
 from torchstone.check.recognise import inputs, names
@@ -37,13 +39,18 @@ def understand(
     *,
     target: str = "",
     declared: Mapping[str, Any] | None = None,
-) -> Subject:
+) -> Subject | OptimizerSubject:
     """The subject of a description: what it is held against, and how it is called.
 
     `home` makes a home for it under a spec; it may be asked for several, to try them. Raises `ValueError` for a request
     that the description does not fit.
     """
-    maker = _Maker(description, home, request or Request(), target or description.name, dict(declared or {}))
+    wish = request or Request()
+    if description.is_optimizer:
+        return optimizer(description, home, wish, target=target or description.name, declared=dict(declared or {}))
+    if wish.kind == "optimizer":
+        raise ValueError(f"kind: expected a loss or an activation, for {description.name} has no step, got optimizer")
+    maker = _Maker(description, home, wish, target or description.name, dict(declared or {}))
     return maker.subject()
 
 
@@ -113,7 +120,7 @@ class _Maker:
         if not self.request.inputs and (hard := inputs.hard_labels(entries)):
             versions.append(hard)
         for each in versions:
-            made = self._made(definition.kind, each, kwargs, (*facts, *own.facts), definition, parameters, dim)  # type: ignore[arg-type]
+            made = self._made(definition.kind, each, kwargs, (*facts, *own.facts), definition, parameters, dim)
             yield _Candidate(made, claim)
 
     def _running(
@@ -129,7 +136,7 @@ class _Maker:
             return entries
         for dims in inputs.SHAPES:
             shaped = tuple(replace(entry, dims=dims) for entry in entries)
-            made = self._made(definition.kind, shaped, kwargs, (), definition, parameters, dim)  # type: ignore[arg-type]
+            made = self._made(definition.kind, shaped, kwargs, (), definition, parameters, dim)
             if _ordinary(made) is not None:
                 return shaped
         return entries

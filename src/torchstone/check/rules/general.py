@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from torchstone.check.evidence import plain
+from torchstone.check.optimizers.smoke import smoke_of_optimizer
+from torchstone.check.optimizers.subject import OptimizerSubject
 from torchstone.check.pointwise import shown as text
 from torchstone.check.repro import showing
 from torchstone.check.result import Finding, Severity
@@ -22,20 +24,24 @@ def shown(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 @rule("G001", "smoke", kinds=("loss", "activation", "optimizer"), after=())
-def smoke(subject: Subject) -> Iterator[Finding]:
+def smoke(subject: Subject | OptimizerSubject) -> Iterator[Finding]:
     """It can be built, and runs on ordinary inputs.
 
     Why: what does not run cannot be right. All other rules wait for this one, so that a missing import is reported
         once and not forty times.
     How: it is built and called on moderate numbers (between -2.5 and 2.5, or well inside the set that an input lies
         in) in float32 and in float64, and the backward runs. The result has to be a tensor, and a loss has to be a
-        floating-point one. What is printed or warned of on such inputs is noted.
+        floating-point one. What is printed or warned of on such inputs is noted. An optimizer is built over two
+        parameters and takes two steps, with gradients that are given.
     False alarms: inputs that the subject is not made for. Say what it takes: `--inputs "logits float[N,C]; target
         int64[N] in [0,C)"`. Where nothing is known of the subject, NaN on ordinary inputs is a warning: perhaps it
         takes probabilities. A subject that runs in float32 and refuses float64 gets a warning as well, because most
         rules look at it in float64.
     Instead: read the exception. Return a tensor: `.item()` and `.numpy()` cut off the gradient.
     """
+    if isinstance(subject, OptimizerSubject):
+        yield from smoke_of_optimizer(subject)
+        return
     told = {dtype: subject.ask("watched", subject.sample(dtype), {"wrt": subject.predictions}) for dtype in DTYPES}
     single, double = told.values()
     sample = subject.sample(torch.float32)

@@ -1,0 +1,73 @@
+"""A script of a few lines that shows an optimizer's finding with torch alone."""
+
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from torchstone.check.optimizers.plan import Plan
+from torchstone.check.repro import LONGEST, imported
+
+if TYPE_CHECKING:
+    from torchstone.check.optimizers.evidence import Departure
+    from torchstone.check.optimizers.subject import OptimizerSubject
+
+_MOST_NUMBERS = 40
+
+
+def script(subject: "OptimizerSubject", found: "Departure") -> str:
+    """The script for a departure; nothing where its numbers are too many to be written down."""
+    at = "".join(f"[{each}]" for each in found.where)
+    name = found.name
+    return stepping(subject, found.plan, [f"print({name}{at}.item())  # expected {found.expected!r}"])
+
+
+def stepping(subject: "OptimizerSubject", plan: Plan, lines: list[str]) -> str:
+    """A script that makes the parameters and the optimizer, takes the steps of a plan, and goes on with the lines."""
+    tables = [*plan.start.values(), *plan.gradients.values()]
+    if sum(each.numel() for each in tables) > _MOST_NUMBERS:
+        return ""
+    names = list(plan.start)
+    made = [f"{name} = torch.nn.Parameter({literal(tensor)})" for name, tensor in plan.start.items()]
+    steps = [f"gradients_{name} = {rows(plan, name)}" for name in names]
+    loop = [f"for step in range({plan.steps}):"]
+    loop += [f"    {name}.grad = gradients_{name}[step]" for name in names]
+    for at, values in plan.changes.items():
+        loop += [f"    if step == {at}:", *(f"        {line}" for line in setting(subject, values))]
+    loop.append(
+        "    optimizer.step(lambda: torch.zeros(()))" if subject.spec.usage.get("closure") else "    optimizer.step()"
+    )
+    built = construction(subject, plan)
+    whole = ["import torch", *imported(subject.spec.target, built, "optimizer")]
+    whole = [*whole[:-1], "", *made, whole[-1], *steps, *loop, *lines]
+    return "\n".join(whole) if len(whole) <= LONGEST + 3 else ""
+
+
+def construction(subject: "OptimizerSubject", plan: Plan) -> str:
+    """The expression that makes the optimizer over the plan's parameters."""
+    name = subject.spec.target.rpartition(":")[2]
+    given = {**subject.spec.kwargs, **subject.build(plan.hyper)}
+    keywords = [f"{key}={value!r}" for key, value in given.items()]
+    return f"{name}([{', '.join(plan.start)}]{', ' if keywords else ''}{', '.join(keywords)})"
+
+
+def setting(subject: "OptimizerSubject", values: Any) -> list[str]:
+    """The lines that change settings of the living optimizer."""
+    made = subject.build(values)
+    if subject.has("param_groups"):
+        return [f"optimizer.param_groups[0][{key!r}] = {value!r}" for key, value in made.items()]
+    return [f"optimizer.{key} = {value!r}" for key, value in made.items()]
+
+
+def rows(plan: Plan, name: str) -> str:
+    """A parameter's gradients, a tensor a step, None where it has none."""
+    missing = set(plan.missing.get(name, ()))
+    if not missing:
+        return literal(plan.gradients[name])
+    each = ["None" if step in missing else literal(gradient) for step, gradient in enumerate(plan.gradients[name])]
+    return f"[{', '.join(each)}]"
+
+
+def literal(tensor: Tensor) -> str:
+    """A tensor as code."""
+    numbers = repr(tensor.detach().tolist()).replace("inf", 'float("inf")').replace("nan", 'float("nan")')
+    return f"torch.tensor({numbers}, dtype={tensor.dtype})"

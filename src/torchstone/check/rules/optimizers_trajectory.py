@@ -1,0 +1,98 @@
+"""The flagship: an optimizer goes, step by step, where its update rule goes."""
+
+from collections.abc import Iterator
+
+import torch
+
+from torchstone.check.asking import Refused
+from torchstone.check.optimizers.evidence import SINGLE, Departure, finding, leaves
+from torchstone.check.optimizers.scenarios import scenarios
+from torchstone.check.optimizers.subject import OptimizerSubject
+from torchstone.check.result import Finding
+from torchstone.check.rule import NotApplicable, rule
+
+
+@rule("O201", "trajectory", kinds=("optimizer",), need="definition")
+def trajectory(subject: OptimizerSubject) -> Iterator[Finding]:
+    """Its parameters go, step by step, where the update rule takes them.
+
+    Why: a wrong optimizer trains. Eight different wrong Adams pass a test that the loss goes down; nobody sees that
+        the bias correction is missing, until a run with other settings does not converge.
+    How: 12 to 20 steps in float64 with two parameters of different shapes, whose gradients reach from 1e-12 to 1e6 in
+        one tensor: as the subject stands, then with every hyper-parameter moved off its default, with learning rates
+        that change between steps, with zero and with missing gradients, and with each switch turned. The parameters
+        are compared, after each step, with the same recurrence in ball arithmetic. Where they depart, the known
+        deviations of the rule are tried one by one, and the one that reproduces the path is named.
+    False alarms: another published form of the rule under the same name. Where that is known to be as right, it is a
+        note; else say which rule is meant with `--definition`. What computes in float32 on the way gets a warning.
+    Instead: read the equations with `torchstone derive`, or the definition's conventions; the cause says which line of
+        the rule is another one.
+    """
+    subject.must(subject.ordinary(1))
+    for text, plan in scenarios(subject):
+        try:
+            found = leaves(subject, plan)
+        except Refused:
+            continue  # of settings that it refuses, nothing can be said
+        if found is None:
+            continue
+        yield _finding(subject, text, found)
+        return
+
+
+def _finding(subject: OptimizerSubject, text: str, found: Departure) -> Finding:
+    definition = subject.definition
+    assert definition is not None
+    told = f" {text}" if text else ""
+    if leaves(subject, found.plan, precision=SINGLE) is None:
+        return Finding(
+            f"it follows {definition.name} to single precision only: {found.sentence}{told}",
+            expected=found.expected,
+            got=found.got,
+            ulp=found.ulp,
+            severity="warning",
+        )
+    for name in definition.accepted:
+        if leaves(subject, found.plan, definition=definition.variant(name), precision=SINGLE) is None:
+            return Finding(
+                f"it follows another published form of {definition.name}: {name}; {found.sentence}{told}",
+                expected=found.expected,
+                got=found.got,
+                ulp=found.ulp,
+                severity="note",
+            )
+    return finding(
+        subject, found, lambda small: f"{small.sentence}{told}", lambda plan: leaves(subject, plan, precision=SINGLE)
+    )
+
+
+@rule("O202", "like-torch", kinds=("optimizer",), need="counterpart")
+def like_torch(subject: OptimizerSubject) -> Iterator[Finding]:
+    """It goes where its counterpart goes.
+
+    Why: who replaces an optimizer by another of the same name expects the same training run.
+    How: the plans of O201, with the counterpart in the place of the mathematics. Where there is a definition, and the
+        subject follows that, a difference from the counterpart is no fault.
+    False alarms: the counterpart's own rounding. The distance has to exceed what float32 on the way explains.
+    Instead: compare one step by hand, with the script.
+    """
+    if subject.definition is not None:
+        raise NotApplicable("the mathematics decides: see O201")
+    subject.must(subject.ordinary(1))
+    for text, plan in (("", subject.ordinary()), ("", subject.wide())):
+        ours, theirs = subject.run(plan), subject.run_peer(plan)
+        if not (ours.ok and theirs.ok):
+            continue
+        for name in plan.start:
+            one, other = ours.tensors[name], theirs.tensors[name]
+            moved = (other - plan.start[name]).abs().amax().item()
+            off = (one - other).abs().reshape(len(one), -1).amax(1)
+            wrong = off > 1e-5 * moved + 1e-12
+            if bool(wrong.any()):
+                step = int(torch.argmax(wrong.int()))
+                assert subject.peer is not None
+                yield Finding(
+                    f"after step {step + 1} a parameter is {float(off[step]):.3g} from where {subject.peer.text} is"
+                    f"{text}"
+                )
+                return
