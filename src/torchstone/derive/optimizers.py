@@ -105,6 +105,7 @@ def momentum(writing: Writing, rule: UpdateRule) -> None:
 def adam(writing: Writing, rule: UpdateRule) -> None:
     """E[m_hat] = E[g] and E[v_hat] = E[g²], for gradients with the same expectation at every step."""
     equations = {str(left): right for left, right in rule.equations}
+    corrections = {left: right for left, right in rule.equations if str(left).startswith("correction")}
     for state, decay, power in (("m", "beta1", 1), ("v", "beta2", 2)):
         symbol, name = sp.Symbol(state, real=True), sp.IndexedBase(state)
         rate = next(entry.symbol for entry in rule.hyper if entry.name == decay)
@@ -126,7 +127,7 @@ def adam(writing: Writing, rule: UpdateRule) -> None:
             "1 + b + ... + b^(t-1) = (1 - b^t)/(1 - b)",
         )
         lines.then(moment * (1 - rate**t), "cancel", "(a c)/(b c) = a/b")
-        corrected = equations[f"{state}_hat"].subs(plain_settings(rule)).subs(symbol, name[t])
+        corrected = equations[f"{state}_hat"].subs({**plain_settings(rule), **corrections}).subs(symbol, name[t])
         final = writing.chain(f"The expectation of {state}_hat", E(corrected), known=known)
         final.then(corrected.subs(name[t], E(name[t])), "expectation", "it is linear")
         final.substitute({E(name[t]): lines.expression}, "from above").by("cancel")
