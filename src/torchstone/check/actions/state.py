@@ -2,8 +2,6 @@
 
 import copy
 import io
-import pickle
-import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -16,6 +14,7 @@ from torchstone.check.actions import action
 from torchstone.check.actions.call import prepared, result_of
 from torchstone.check.actions.general import backwards, inside, owner, same
 from torchstone.check.held import Held, SubjectError, seeded, subject_code
+from torchstone.check.pickled import importable, pickled
 from torchstone.check.probe import Answer
 
 
@@ -30,48 +29,9 @@ def is_object(held: Held, built: Any) -> bool:
     return held.form not in ("function", "autograd.Function") and not isinstance(built, functions)
 
 
-class _Pickler(pickle.Pickler):
-    """Classes and functions of a module that cannot be imported (a notebook, a test) stand for themselves."""
-
-    def __init__(self, file: io.BytesIO) -> None:
-        super().__init__(file)
-        self.kept: list[Any] = []
-
-    def persistent_id(self, each: Any) -> Any:
-        named = isinstance(each, type) or (isinstance(each, types.FunctionType) and each.__qualname__.isidentifier())
-        if not named or _importable(each):
-            return None
-        self.kept.append(each)
-        return len(self.kept) - 1
-
-
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, kept: list[Any]) -> None:
-        super().__init__(file)
-        self.kept = kept
-
-    def persistent_load(self, key: Any) -> Any:
-        return self.kept[key]
-
-
-def _importable(each: Any) -> bool:
-    found: Any = sys.modules.get(each.__module__)
-    for name in each.__qualname__.split("."):
-        found = getattr(found, name, None)
-    return found is each
-
-
-def _pickled(thing: Any) -> Any:
-    file = io.BytesIO()
-    pickler = _Pickler(file)
-    pickler.dump(thing)
-    file.seek(0)
-    return _Unpickler(file, pickler.kept).load()
-
-
 def _saved(thing: Any) -> Any:
-    if not _importable(type(thing)):
-        return _pickled(thing)  # torch.save cannot be told what stands for what
+    if not importable(type(thing)):
+        return pickled(thing)  # torch.save cannot be told what stands for what
     file = io.BytesIO()
     torch.save(thing, file)
     file.seek(0)
@@ -80,7 +40,7 @@ def _saved(thing: Any) -> Any:
 
 COPIES: Mapping[str, Callable[[Any], Any]] = {
     "copy.deepcopy": copy.deepcopy,
-    "a round trip through pickle": _pickled,
+    "a round trip through pickle": pickled,
     "a round trip through torch.save": _saved,
 }
 

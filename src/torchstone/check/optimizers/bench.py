@@ -6,7 +6,6 @@ be, {"dims": 2} where parameters must have so many dimensions (the checker sees 
 
 import copy
 import io
-import pickle
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from torch import Tensor
 from torchstone.check.held import subject_code
 from torchstone.check.optimizers.build import HeldOptimizer, groups_of, put
 from torchstone.check.optimizers.build import live as as_argument
+from torchstone.check.pickled import pickled
 
 Gradients = Mapping[str, Tensor | None]
 Group = Sequence[str] | Mapping[str, Any]  # names of parameters; or {"names": [...], and settings of their own}
@@ -122,12 +122,15 @@ class Bench:
         if how in ("copy", "pickle"):
             with subject_code(how):
                 pair = (self.parameters, self.optimizer)
-                other.parameters, other.optimizer = (
-                    copy.deepcopy(pair) if how == "copy" else pickle.loads(pickle.dumps(pair))
-                )
+                other.parameters, other.optimizer = copy.deepcopy(pair) if how == "copy" else pickled(pair)
             return other
         with subject_code("state_dict"):
             state = RESUMPTIONS[how](self.optimizer.state_dict())
+        return self.loaded(state, build)
+
+    def loaded(self, state: Any, build: Mapping[str, Any] | None = None) -> "Bench":
+        """A bench with another optimizer, built with `build` over parameters of its own, that has loaded a state."""
+        other = copy.copy(self)
         other.parameters = {name: torch.nn.Parameter(value) for name, value in self.values().items()}
         other.optimizer = self.held.build(other._handed(self.groups, self.how), build)
         with subject_code("load_state_dict"):
