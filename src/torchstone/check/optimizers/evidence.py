@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from torchstone.check.optimizers.plan import Plan
+from torchstone.check.probe import Answer
 from torchstone.check.result import Finding, Severity
+from torchstone.oracle import Path
 
 if TYPE_CHECKING:
     from torchstone.check.optimizers.subject import OptimizerSubject
-    from torchstone.check.probe import Answer
-    from torchstone.oracle import Path
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +49,7 @@ class Departure:
         return f"after {steps} a parameter is {self.got:.9g}, expected {self.expected:.9g} ({apart})"
 
 
-def departure(plan: Plan, answer: "Answer", right: Mapping[str, "Path"], precision: float = 0.0) -> Departure | None:
+def departure(plan: Plan, answer: Answer, right: Mapping[str, Path], precision: float = 0.0) -> Departure | None:
     """Where a run leaves the right paths, if it does.
 
     `precision` is how far it may be off, relative to the way so far, beyond what rounding makes of it.
@@ -63,7 +64,20 @@ def departure(plan: Plan, answer: "Answer", right: Mapping[str, "Path"], precisi
     return min(found, key=lambda each: (each.step, -each.ulp), default=None)
 
 
-def _of_parameter(plan: Plan, name: str, tensor: Any, path: "Path", precision: float) -> Departure | None:
+def apart(
+    plan: Plan, got: Mapping[str, Tensor], right: Mapping[str, Tensor], precision: float = 0.0
+) -> Departure | None:
+    """Where one run leaves another that is to go the same way, if it does: see `departure`."""
+    paths = {
+        name: Path(table, np.zeros_like(table), {})
+        for name in plan.start
+        if name in right
+        for table in [right[name].double().numpy()]
+    }
+    return departure(plan, Answer(tensors=got), paths, precision)
+
+
+def _of_parameter(plan: Plan, name: str, tensor: Any, path: Path, precision: float) -> Departure | None:
     got, start = tensor.double().numpy(), plan.start[name].double().numpy()
     if got.shape != path.parameters.shape:
         return Departure(plan, name, 0, (), float("nan"), float("nan"), float("inf"), float("inf"))
