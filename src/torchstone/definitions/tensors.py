@@ -41,7 +41,7 @@ class ColumnMean(TensorFunction):
     nargs = 1
 
 
-class Transpose(TensorFunction):
+class Transposed(TensorFunction):
     """The tensor with its last two dimensions swapped."""
 
     nargs = 1

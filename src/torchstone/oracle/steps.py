@@ -162,7 +162,7 @@ _QUANTITIES: Mapping[type[tensors.TensorFunction], Callable[..., Balls]] = {
     tensors.Total: lambda array: array.sum(),
     tensors.RowMean: _mean(-1),
     tensors.ColumnMean: _mean(-2),
-    tensors.Transpose: lambda array: array.swapaxes(-1, -2),
+    tensors.Transposed: lambda array: array.swapaxes(-1, -2),
     tensors.MatrixProduct: np.matmul,
 }
 
