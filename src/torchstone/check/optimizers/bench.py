@@ -6,7 +6,7 @@ be, {"dims": 2} where parameters must have so many dimensions (the checker sees 
 
 import copy
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -24,8 +24,7 @@ Group = Sequence[str] | Mapping[str, Any]  # names of parameters; or {"names": [
 class Bench:
     """An optimizer over parameters of these names and values.
 
-    `groups` share the names out; None hands them over as they are, in a list, or as `handed` says: "generator",
-    "tuple", "named".
+    `groups` share the names out; None hands them over as they are, in a list, or as `handed` says: see `HANDED`.
     """
 
     def __init__(
@@ -153,9 +152,12 @@ RESUMPTIONS: Mapping[str, Callable[[Any], Any]] = {
     "pass": lambda state: state,
 }
 
-HANDED: Mapping[str, Callable[[Mapping[str, Tensor]], Iterable[Any]]] = {
+HANDED: Mapping[str, Callable[[Mapping[str, Tensor]], Any]] = {
     "list": lambda parameters: list(parameters.values()),
     "tuple": lambda parameters: tuple(parameters.values()),
     "generator": lambda parameters: (each for each in parameters.values()),
+    "group of a generator": lambda parameters: [{"params": (each for each in parameters.values())}],
     "named": lambda parameters: [(name, each) for name, each in parameters.items()],
+    "twice": lambda parameters: [*parameters.values(), next(iter(parameters.values()))],
+    "bare": lambda parameters: next(iter(parameters.values())),
 }
