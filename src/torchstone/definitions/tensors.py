@@ -24,7 +24,7 @@ class TensorFunction(sp.Function):
 
 
 class Total(TensorFunction):
-    """The sum of its argument over all elements."""
+    """The sum of its argument over all elements that it has: what `RowMean` gives counts once a row."""
 
     nargs = 1
 

@@ -102,16 +102,17 @@ class _Tensor:
         return [array_of(column, parameter.shape) for column in zip(*rows, strict=True)]
 
     def after(self, current: Sequence[Balls], gradient: Balls, step: int, hyper: Sequence[Any]) -> list[Balls]:
-        kept, shape = _kept(self.rule), current[0].shape
+        kept, shape = _kept(self.rule), gradient.shape
         rows, columns = (shape[-2], shape[-1]) if len(shape) > 1 else (1, 1)
-        sizes = (current[0].size, len(shape), rows, columns)
+        sizes = (gradient.size, len(shape), rows, columns)
         values = dict(zip(kept, current, strict=True)) | {self.rule.gradient: gradient}
         numbers = {self.rule.step: arb(step)} | dict(zip(tensors.SIZES, map(arb, sizes), strict=True))
         numbers |= dict(zip((entry.symbol for entry in self.rule.hyper), hyper, strict=True))
         values |= {symbol: np.asarray(number, object) for symbol, number in numbers.items()}
         for part in self.parts:
             part.run(values)
-        return [values[symbol] for symbol in kept]
+        parameter, *state = (values[symbol] for symbol in kept)
+        return [np.broadcast_to(parameter, shape), *state]
 
 
 def array_of(values: Sequence[Any], shape: Sequence[int]) -> Balls:
