@@ -59,9 +59,8 @@ def _tells(subject: "OptimizerSubject", guess: Guess, other: Mapping[str, Any], 
 
 def guesses(rule: UpdateRule, plan: Plan) -> Iterator[Guess]:
     """What may be done instead, the likeliest first."""
-    title = rule.title[:1].lower() + rule.title[1:] if rule.title[1:2].islower() else rule.title
     for name in rule.variants:
-        yield Guess(f"this is {title} with a difference: {name}", rule.variant(name), plan)
+        yield Guess(f"this is {rule.title} with one change: {name}", rule.variant(name), plan)
     for text, counts in clocks(plan):
         yield Guess(text, rule, plan, counts)
     if plan.changes:
@@ -79,13 +78,17 @@ def guesses(rule: UpdateRule, plan: Plan) -> Iterator[Guess]:
             yield Guess(f"this is {other.title}", other, plan)
 
 
+def calls(plan: Plan) -> dict[str, list[int]]:
+    """The step counts of one that counts calls of `step`."""
+    return {name: [step + 1 for step in range(plan.steps)] for name in plan.start}
+
+
 def clocks(plan: Plan) -> Iterator[tuple[str, dict[str, list[int]]]]:
     """Step counts other than each parameter's own."""
     names = list(plan.start)
     has = {name: [step not in plan.missing.get(name, ()) for step in range(plan.steps)] for name in names}
-    calls = {name: [step + 1 for step in range(plan.steps)] for name in names}
     if any(not each for steps in has.values() for each in steps):
-        yield "its step count is shared: it counts calls of step, not each parameter's own steps", calls
+        yield "its step count is shared: it counts calls of step, not each parameter's own steps", calls(plan)
     if len(names) > 1:
         counts: dict[str, list[int]] = {name: [] for name in names}
         total = 0

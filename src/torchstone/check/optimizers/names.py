@@ -10,7 +10,9 @@ from torchstone.check.recognise.names import NEUTRAL
 from torchstone.check.words import plain, words
 from torchstone.definitions import UpdateRule
 
-_NEUTRAL = NEUTRAL | frozenset(
+# Words that say what is computed, in the name of an optimizer.
+_TELLING = ("stable", "stably", "safe", "simple")
+_NEUTRAL = (NEUTRAL - {*_TELLING}) | frozenset(
     (
         *(
             "optimizer",
@@ -24,7 +26,7 @@ _NEUTRAL = NEUTRAL | frozenset(
             "solver",
         ),
         *("foreach", "fused", "capturable", "multi", "single", "tensor", "for", "params", "parameters", "style"),
-        *("fp", "float", "bf", "bfloat", "state", "master", "mixed", "precision", "and", "minimal", "tiny", "mini"),
+        *("fp", "float", "bf", "bfloat", "state", "master", "mixed", "precision", "and"),
         *("update", "updates", "rule", "method", "descent", "of", "on", "v", "based"),
     )
 )
@@ -45,13 +47,22 @@ _SPELLINGS = {
     ),
     "momentum": ("heavyball", "momentumgradient", "gradientmomentum", "gdmomentum", "sgdmomentum", "momentumsgd"),
     "gradient_descent": ("gradient", "gd", "batchgradient", "vanillagradient"),
-    "adam": ("amsgrad", "adaml2", "adamamsgrad", "adams"),
+    "adam": ("amsgrad", "adaml2", "adamamsgrad"),
     "adamw": ("decoupledadam", "adamdecoupled", "adamdecoupledweightdecay", "adamweightdecay"),
     "nadam": ("nesterovadam", "adamnesterov"),
     "radam": ("rectifiedadam",),
     "signsgd": ("signum", "signdescent", "signsgdmomentum"),
     "lion": ("evolvedsignmomentum",),
 }
+
+
+# Names that people give to several rules, all of them right: what goes its own way under one of them may be another.
+LOOSE = ("lamb", "adafactor", "muon", "lbfgs", "asgd", "signsgd")
+
+
+def is_neutral(name: str) -> bool:
+    """Whether a name says nothing of what is computed."""
+    return all(word in _NEUTRAL or word.isdigit() for word in words(name))
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from sympy.logic.boolalg import BooleanAtom
 
+from torchstone.check.asking import Refused
 from torchstone.check.home import Home
 from torchstone.check.like import Like, like
-from torchstone.check.optimizers.names import meant
+from torchstone.check.optimizers.evidence import leaves
+from torchstone.check.optimizers.names import LOOSE, is_neutral, meant
 from torchstone.check.optimizers.plan import Plan, ordinary
+from torchstone.check.optimizers.scenarios import scenarios
 from torchstone.check.optimizers.subject import OptimizerPeer, OptimizerSubject
 from torchstone.check.optimizers.vocabulary import SPELLINGS, own_name, value_of
 from torchstone.check.probe import Probe
@@ -41,9 +44,15 @@ _EASY = 12  # steps that tell one definition from another
 
 @dataclass(frozen=True)
 class _Claim:
+    """A definition that it may be held against.
+
+    "firm": whatever comes of it; "loose": where an easy run agrees with it or with a deviation of it, for its name says
+    more than that; "hint": where it agrees throughout, for its docstring alone says so.
+    """
+
     definition: UpdateRule
     why: str = ""
-    loose: bool = False
+    strength: Literal["firm", "loose", "hint"] = "firm"
     implied: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -63,7 +72,7 @@ def understand(
     chosen = _chosen(claims, made)
     if chosen is None:
         subject = _made(spec, description, home, None, request, declared)
-        if claims:
+        if claims and claims[0].strength != "hint":
             facts = (
                 f"its name says {claims[0].definition.name}, but it goes another way: not held against it",
                 *facts,
@@ -100,23 +109,23 @@ def _claims(description: Description, request: "Request") -> Iterator[_Claim]:
     if request.like is not None:
         yield from _of_like(request.like)
         return
-    for source, text, loose in _sources(description):
+    for source, text, weak in _sources(description):
         found = meant(text)
         for each in found:
             why = f"recognised as {each.definition.name} from {source}"
-            yield _Claim(each.definition, why, each.loose or loose, each.implied)
+            yield _Claim(each.definition, why, weak or ("loose" if each.loose else "firm"), each.implied)
         if found:
             return
 
 
-def _sources(description: Description) -> Iterator[tuple[str, str, bool]]:
-    """What tells of an optimizer what it is, and whether that is held against it only where it agrees."""
-    yield f"the name {description.name}", description.name, False
+def _sources(description: Description) -> Iterator[tuple[str, str, Literal["", "loose", "hint"]]]:
+    """What tells of an optimizer what it is, and how much that counts where the text alone does not tell."""
+    yield f"the name {description.name}", description.name, ""
     if description.makes:
-        yield f"what it makes, a {description.makes}", description.makes, False
+        yield f"what it makes, a {description.makes}", description.makes, ""
     first = description.doc.partition("\n")[0]
     if first:
-        yield f"the docstring, {first!r}", first, True
+        yield f"the docstring, {first!r}", first, "loose" if is_neutral(description.name) else "hint"
 
 
 def _of_like(other: Like) -> Iterator[_Claim]:
@@ -214,8 +223,14 @@ def _made(
         hyper,
         settings,
         declared=declared,
+        firm=_is_firm(claim, request),
         from_scratch=request.from_scratch,
     )
+
+
+def _is_firm(claim: _Claim | None, request: "Request") -> bool:
+    asked = request.definition is not None or request.like is not None
+    return asked or (claim is not None and claim.strength == "firm" and claim.definition.name not in LOOSE)
 
 
 def spelled(
@@ -246,15 +261,26 @@ def spelled(
 
 def _chosen(claims: tuple[_Claim, ...], made: list[OptimizerSubject]) -> int | None:
     """The first claim with which an easy run agrees; else the first that is firm."""
-    if len(claims) == 1 and not claims[0].loose:
+    if len(claims) == 1 and claims[0].strength == "firm":
         return 0
     for number, (claim, subject) in enumerate(zip(claims, made, strict=True)):
-        if agrees(subject, (claim.definition,)):
+        if agrees(subject, (claim.definition,)) and (claim.strength != "hint" or _follows(subject)):
             return number
     for number, (claim, subject) in enumerate(zip(claims, made, strict=True)):
-        if claim.loose and agrees(subject, _wrong_variants(claim.definition)):
+        if claim.strength == "loose" and agrees(subject, _wrong_variants(claim.definition)):
             return number
-    return next((number for number, claim in enumerate(claims) if not claim.loose), None)
+    return next((number for number, claim in enumerate(claims) if claim.strength == "firm"), None)
+
+
+def _follows(subject: OptimizerSubject) -> bool:
+    """Whether a subject goes where its definition goes, in all that O201 tries."""
+    for _, plan in scenarios(subject):
+        try:
+            if leaves(subject, plan, precision=1e-5) is not None:
+                return False
+        except Refused:
+            continue
+    return True
 
 
 def _wrong_variants(definition: UpdateRule) -> tuple[UpdateRule, ...]:
@@ -265,7 +291,7 @@ def easy(subject: OptimizerSubject) -> Plan:
     """A run that any form of a definition passes: one parameter, ordinary numbers, nothing changed."""
     plan = subject.ordinary(_EASY).only("a")
     step = {} if abs(float(subject.hyper.get("lr", 1.0))) > 1e-12 or not subject.takes("lr") else {"lr": 0.01}
-    return plan.with_(hyper=step)
+    return subject.settled(plan.with_(hyper=step))
 
 
 def agrees(subject: OptimizerSubject, rules: tuple[UpdateRule, ...]) -> bool:

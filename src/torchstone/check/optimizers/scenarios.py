@@ -19,6 +19,11 @@ _MOVED: Mapping[str, float] = {"lr": 0.03, "eps": 1e-5, "weight_decay": 0.1, "mo
 
 def scenarios(subject: OptimizerSubject) -> Iterator[tuple[str, Plan]]:
     """Plans, the plainest first, each with what is special about it ("with nesterov=True")."""
+    for text, plan in _scenarios(subject):
+        yield text, subject.settled(plan)
+
+
+def _scenarios(subject: OptimizerSubject) -> Iterator[tuple[str, Plan]]:
     rule = subject.definition
     assert rule is not None
     yield "", subject.wide()

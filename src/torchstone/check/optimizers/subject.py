@@ -50,6 +50,7 @@ class OptimizerSubject(Asking):
     settings: Mapping[str, Any] = field(default_factory=dict)
     peer: OptimizerPeer | None = None
     declared: Mapping[str, Any] = field(default_factory=dict)
+    firm: bool = True  # whether the definition was asked for, or its name means that one and nothing else
     from_scratch: bool = False
     patient: bool = False  # in the slow tier: a rule may take seconds
     facts: tuple[str, ...] = ()  # how it was understood
@@ -84,6 +85,12 @@ class OptimizerSubject(Asking):
         for method in methods:
             if not self.has(method):
                 raise NotApplicable(f"it has no {method}")
+
+    def settled(self, plan: Plan) -> Plan:
+        """A plan with the arguments under which the definition holds, of those that the subject takes."""
+        given = {} if self.definition is None else self.definition.settings
+        taken = {name: value for name, value in given.items() if name in self.description.constructor}
+        return plan.with_(options={"build": {**taken, **self.spec.kwargs}}) if taken else plan
 
     # Plans.
 
@@ -170,10 +177,10 @@ def _options(plan: Plan, names: Mapping[str, str], settings: Mapping[str, Any]) 
     changes = [[step, None, _spelled(values, names, settings)] for step, values in plan.changes.items()]
     return {
         "names": list(plan.start),
-        "build": _spelled(plan.hyper, names, settings),
         "missing": {name: list(steps) for name, steps in plan.missing.items()},
         "changes": changes,
         **plan.options,
+        "build": {**plan.options.get("build", {}), **_spelled(plan.hyper, names, settings)},
     }
 
 

@@ -1,10 +1,12 @@
 """The flagship: an optimizer goes, step by step, where its update rule goes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 
 from torchstone.check.asking import Refused
+from torchstone.check.optimizers.diagnose import calls
 from torchstone.check.optimizers.evidence import SINGLE, Departure, finding, leaves
 from torchstone.check.optimizers.scenarios import scenarios
 from torchstone.check.optimizers.subject import OptimizerSubject
@@ -24,7 +26,8 @@ def trajectory(subject: OptimizerSubject) -> Iterator[Finding]:
         are compared, after each step, with the same recurrence in ball arithmetic. Where they depart, the known
         deviations of the rule are tried one by one, and the one that reproduces the path is named.
     False alarms: another published form of the rule under the same name. Where that is known to be as right, it is a
-        note; else say which rule is meant with `--definition`. What computes in float32 on the way gets a warning.
+        warning; so is an unknown way under a name that says more than the rule's, such as StableAdamW. Say which rule
+        is meant with `--definition`. What computes in float32 on the way gets a warning, too.
     Instead: read the equations with `torchstone derive`, or the definition's conventions; the cause says which line of
         the rule is another one.
     """
@@ -34,10 +37,20 @@ def trajectory(subject: OptimizerSubject) -> Iterator[Finding]:
             found = leaves(subject, plan)
         except Refused:
             continue  # of settings that it refuses, nothing can be said
-        if found is None:
+        if found is None or _counts_calls(subject, found):
             continue
         yield _finding(subject, text, found)
         return
+
+
+def _counts_calls(subject: OptimizerSubject, found: Departure) -> bool:
+    """Whether all that is wrong is a step count for all parameters in an optimizer that remembers nothing of each.
+
+    In a plain class that is how people write it; O301 tells them what it does.
+    """
+    if subject.description.is_module:
+        return False
+    return leaves(subject, found.plan, counts=calls(found.plan), precision=SINGLE) is None
 
 
 def _finding(subject: OptimizerSubject, text: str, found: Departure) -> Finding:
@@ -59,11 +72,15 @@ def _finding(subject: OptimizerSubject, text: str, found: Departure) -> Finding:
                 expected=found.expected,
                 got=found.got,
                 ulp=found.ulp,
-                severity="note",
+                severity="warning",
             )
-    return finding(
+    made = finding(
         subject, found, lambda small: f"{small.sentence}{told}", lambda plan: leaves(subject, plan, precision=SINGLE)
     )
+    if made.cause or subject.firm:
+        return made
+    doubt = f"; if it is meant to be another rule than {definition.name}, say so with `--definition none`"
+    return replace(made, message=made.message + doubt, severity="warning")
 
 
 @rule("O202", "like-torch", kinds=("optimizer",), need="counterpart")
