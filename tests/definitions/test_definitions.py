@@ -3,7 +3,6 @@
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import sympy as sp
 
@@ -85,22 +84,6 @@ def test_an_update_rule_is_closed(rule):
         assert right.free_symbols <= known, f"{left} uses {right.free_symbols - known}"
         known.add(left)
     assert all(entry.default in entry.domain for entry in rule.hyper)
-
-
-@pytest.mark.parametrize(("rule", "name"), [(rule, name) for rule in RULES for name in rule.variants])
-def test_a_variant_of_a_rule_departs_from_it(rule, name):
-    gradients = np.array([[1e-9, 0.5, -2.0]] * 5) * np.arange(1, 6)[:, None]
-    hyper = {}
-    names = {entry.name for entry in rule.hyper}
-    hyper |= {
-        key: value for key, value in {"momentum": 0.9, "dampening": 0.5, "weight_decay": 0.1}.items() if key in names
-    }
-    # The rate changes on the way: a learning rate inside the velocity shows only then.
-    settings = [hyper | {"lr": 0.1 / step} for step in range(1, 6)]
-    start = [0.0, 1.0, 1.0]
-    right = oracle.trajectory(rule, start, gradients, settings).parameters
-    other = oracle.trajectory(rule.variant(name), start, gradients, settings).parameters
-    assert np.abs(right - other).max() > 1e-6
 
 
 def test_names_in_any_spelling():

@@ -29,6 +29,7 @@ from torchstone.definitions.optimizers_common import (
     PLAIN_PARAMETER,
     PLAIN_SLOPE,
     POSITIVE,
+    SHRINKING,
     SWITCH,
     Variants,
     beta1,
@@ -79,12 +80,13 @@ _CORE: Lines = (
     (scale, sp.sqrt(v_hat) + eps),
     (p, decayed - lr * m_hat / scale),
 )
+_EARLY_EPS = (scale, sp.sqrt(v_hat) + eps / sp.sqrt(correction2))
 _AS_TENSORFLOW = "eps before the correction, as in TensorFlow"
 
 _ADAM_VARIANTS: Variants = {
     **CORRECTION_SLIPS,
     **other_steps(_LARGEST, decayed),
-    _AS_TENSORFLOW: ((scale, sp.sqrt(v_hat) + eps / sp.sqrt(correction2)),),
+    _AS_TENSORFLOW: (_EARLY_EPS,),
     "the second bias correction without its root, and of eps, too": ((scale, (sp.sqrt(_LARGEST) + eps) / correction2),),
     "all state lost between steps": ((m_hat, slope), (v_hat, slope**2)),
     "the betas exchanged": exchanged(_CORE, beta1, beta2),
@@ -169,6 +171,15 @@ ADAMW = UpdateRule(
         "weight decay after the step, and not multiplied by the learning rate": (
             PLAIN_PARAMETER,
             (p, (p - lr * m_hat / scale) * (1 - weight_decay)),
+        ),
+        "eps before the correction and weight decay after the step, as once in Hugging Face's": (
+            PLAIN_PARAMETER,
+            _EARLY_EPS,
+            (p, (p - lr * m_hat / scale) * (1 - lr * weight_decay)),
+        ),
+        "weight decay multiplied by the corrected learning rate": (
+            PLAIN_PARAMETER,
+            (p, p - SHRINKING / correction1 - lr * m_hat / scale),
         ),
         "weight decay scaled like the gradient: divided by the root": (
             PLAIN_PARAMETER,

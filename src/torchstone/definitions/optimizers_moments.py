@@ -73,6 +73,8 @@ CORRECTION_SLIPS: Variants = {
     "bias correction with 1 - beta at every step": ((correction1, 1 - beta1), (correction2, 1 - beta2)),
     "bias corrections squared": ((correction1, BIAS1**2), (correction2, BIAS2**2)),
     "bias corrections exchanged": ((correction1, BIAS2), (correction2, BIAS1)),
+    "both bias corrections with beta1": ((correction2, BIAS1),),
+    "both bias corrections with beta2": ((correction1, BIAS2),),
     "bias corrections multiplied in, not divided by": ((correction1, 1 / BIAS1), (correction2, 1 / BIAS2)),
     "the second bias correction without its root": ((correction2, BIAS2**2),),
     "the corrected first moment kept": ((m, FIRST_MOMENT[1] / BIAS1), (correction1, sp.S.One)),

@@ -49,7 +49,7 @@ def every(kind: Kind | None = None) -> tuple[Definition, ...]:
 def names(kind: Kind | None = None) -> tuple[str, ...]:
     """The names of all definitions, or of one kind.
 
-    >>> names("optimizer")
-    ('gradient_descent', 'sgd', 'momentum', 'adam', 'adamw')
+    >>> names("optimizer")[:3]
+    ('sgd', 'gradient_descent', 'momentum')
     """
     return tuple(entry.name for entry in every(kind))
