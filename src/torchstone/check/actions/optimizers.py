@@ -16,9 +16,11 @@ _NUMBERS = (bool, int, float)
 
 
 def bench_of(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Bench:
-    """The optimizer over the parameters that a probe names: options "names", "build", "groups" and "handed"."""
+    """The optimizer over the parameters that a probe names: options "names", "build", "groups", "handed", "layouts"."""
     start = {name: tensors[f"start.{name}"] for name in options["names"]}
-    return Bench(held, start, options.get("build"), options.get("groups"), options.get("handed", "list"))
+    return Bench(
+        held, start, options.get("build"), options.get("groups"), options.get("handed", "list"), options.get("layouts")
+    )
 
 
 def gradients_at(step: int, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, Tensor | None]:
@@ -36,12 +38,12 @@ def run(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[str, T
     """Steps with given gradients. The tensors of the answer are the parameters after each step, by their names.
 
     Tensors: "start.NAME", and "gradient.NAME" of shape (steps, *shape).
-    Options: "names", the parameters in order; "build", arguments; "groups" and "handed", how they are handed over (see
-    `Bench`); "missing", {name: steps without a gradient}; "changes", [[step, group or None, {setting: value}], ...],
-    made before a step; "additions", [[step, group], ...]; "kept", whether `.grad` stays one tensor; "closure", whether
-    one is passed; "resume", {"at", "how", "build"}: before that step, another optimizer takes over; "seed".
+    Options: "names", the parameters in order; "build", arguments; "groups", "handed" and "layouts", see `Bench`;
+    "missing", {name: steps without a gradient}; "changes", [[step, group or None, {setting: value}], ...], made before
+    a step; "additions", [[step, group], ...]; "kept", whether `.grad` stays one tensor; "closure", whether one is
+    passed; "resume", {"at", "how", "build"}: before that step, another optimizer takes over; "seed".
     Facts: "returned", the types that `step` returned; "calls", of the closure; "state", the plain numbers of the state
-    at the end; the state's tensors are "state.NAME.KEY".
+    at the end (its tensors are "state.NAME.KEY"); "settings", those of each group.
     """
     steps = max((len(each) for name, each in tensors.items() if name.startswith("gradient.")), default=0)
     bench = bench_of(held, options, tensors)
@@ -60,13 +62,24 @@ def run(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[str, T
         {
             "returned": returned,
             "calls": len(bench.calls),
-            "state": {key: value for key, value in state.items() if isinstance(value, _NUMBERS)},
+            "state": _numbers(state),
+            "settings": [_numbers(settings) for settings in bench.settings()],
         },
         {
             **{name: torch.stack(values) for name, values in path.items() if values},
-            **{f"state.{key}": value.detach() for key, value in state.items() if isinstance(value, Tensor)},
+            **{f"state.{key}": _plain(value) for key, value in state.items() if isinstance(value, Tensor)},
         },
     )
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if isinstance(value, _NUMBERS)}
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """A dense tensor of real numbers."""
+    dense = tensor.detach() if tensor.layout == torch.strided else tensor.detach().to_dense()
+    return torch.view_as_real(dense) if dense.is_complex() else dense
 
 
 def _prepared(bench: Bench, step: int, options: Mapping[str, Any]) -> Bench:

@@ -25,6 +25,7 @@ class Bench:
     """An optimizer over parameters of these names and values.
 
     `groups` share the names out; None hands them over as they are, in a list, or as `handed` says: see `HANDED`.
+    `layouts` say how a parameter ("start.NAME") or its gradients ("gradient.NAME") lie in memory: see `LAYOUTS`.
     """
 
     def __init__(
@@ -34,11 +35,17 @@ class Bench:
         build: Mapping[str, Any] | None = None,
         groups: Sequence[Group] | None = None,
         handed: str = "list",
+        layouts: Mapping[str, str] | None = None,
     ) -> None:
-        self.held, self.groups, self.how = held, groups, handed
-        self.parameters = {name: torch.nn.Parameter(tensor.clone()) for name, tensor in start.items()}
+        self.held, self.groups, self.how, self.layouts = held, groups, handed, layouts or {}
+        self.parameters = {
+            name: torch.nn.Parameter(self._laid(f"start.{name}", tensor.clone())) for name, tensor in start.items()
+        }
         self.optimizer = held.build(self._handed(groups, handed), build)
         self.calls: list[bool] = []  # of the closure: whether gradients were enabled
+
+    def _laid(self, name: str, tensor: Tensor) -> Tensor:
+        return LAYOUTS[self.layouts[name]](tensor) if name in self.layouts else tensor
 
     def _handed(self, groups: Sequence[Group] | None, handed: str) -> Any:
         if groups is not None:
@@ -75,7 +82,8 @@ class Bench:
             elif kept and parameter.grad is not None and not sparse:
                 parameter.grad.detach_().copy_(gradient)
             else:
-                parameter.grad = gradient.clone().to_sparse() if sparse else gradient.clone()
+                laid = self._laid(f"gradient.{name}", gradient.clone())
+                parameter.grad = laid.to_sparse() if sparse else laid
 
     def step(self, gradients: Gradients, *, closure: bool = False, kept: bool = False) -> Any:
         """Give the gradients, and take one step: with a closure that gives them again, where it is wanted or needed."""
@@ -92,8 +100,9 @@ class Bench:
             return self.optimizer.step()
 
     def values(self) -> dict[str, Tensor]:
-        """The parameters as they are now."""
-        return {name: parameter.detach().clone() for name, parameter in self.parameters.items()}
+        """The parameters as they are now; complex ones as their two parts."""
+        now = {name: parameter.detach() for name, parameter in self.parameters.items()}
+        return {name: (torch.view_as_real(each) if each.is_complex() else each).clone() for name, each in now.items()}
 
     def state(self) -> dict[str, Any]:
         """What the optimizer remembers of each parameter, by "name.key"; nothing where it has no such thing."""
@@ -160,4 +169,14 @@ HANDED: Mapping[str, Callable[[Mapping[str, Tensor]], Any]] = {
     "named": lambda parameters: [(name, each) for name, each in parameters.items()],
     "twice": lambda parameters: [*parameters.values(), next(iter(parameters.values()))],
     "bare": lambda parameters: next(iter(parameters.values())),
+}
+
+# How a tensor of given numbers lies in memory, or what it is made to be.
+LAYOUTS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "transposed": lambda tensor: tensor.mT.contiguous().mT,
+    "channels_last": lambda tensor: tensor.contiguous(memory_format=torch.channels_last),
+    "strided": lambda tensor: torch.stack([tensor, tensor], dim=-1)[..., 0],
+    "expanded": lambda tensor: tensor.reshape(-1)[0].expand(tensor.shape),  # of equal numbers
+    "complex": torch.view_as_complex,  # the last dimension has the two parts
+    "sparse": lambda tensor: tensor.to_sparse(),
 }

@@ -58,7 +58,12 @@ class Plan:
 
     def first(self, steps: int) -> "Plan":
         """The plan up to a step."""
-        return replace(self, gradients={name: each[:steps] for name, each in self.gradients.items()})
+        return replace(
+            self,
+            gradients={name: each[:steps] for name, each in self.gradients.items()},
+            missing={name: [step for step in missing if step < steps] for name, missing in self.missing.items()},
+            changes={step: values for step, values in self.changes.items() if step < steps},
+        )
 
 
 def ordinary(
