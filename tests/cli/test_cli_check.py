@@ -34,6 +34,25 @@ def train(model, data):
     raise SystemExit
 """
 
+OPTIMIZERS = """
+class Descent:
+    def __init__(self, parameters, learning_rate=0.1):
+        self.parameters, self.learning_rate = list(parameters), learning_rate
+    def zero_grad(self):
+        for each in self.parameters:
+            each.grad = None
+    def step(self):
+        for each in self.parameters:
+            if each.grad is not None:
+                each.data -= self.learning_rate * each.grad
+
+class Trainer:
+    def __init__(self, model):
+        self.model = model
+    def step(self, batch):
+        return self.model(batch)
+"""
+
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
@@ -60,7 +79,23 @@ def test_everything_recognisable_in_a_file(run):
     keys = {"rule", "name", "severity", "message", "input", "expected", "got", "ulp", "cause", "repro"}
     assert set(finding) == keys
     assert finding["rule"] == "A101"
-    assert content["remarks"] == ["passed over, not recognised as a loss or an activation: Scaled, train"]
+    assert content["remarks"] == ["passed over, not recognised as a loss, an activation or an optimizer: Scaled, train"]
+
+
+def test_an_optimizer_in_a_file(run):
+    Path("optimizers.py").write_text(OPTIMIZERS)
+    told = ("--definition=gradient_descent", "--kind=optimizer", "--kwargs", '{"learning_rate": 0.5}')
+    status, out, _ = run("check", "optimizers.py:Descent", "--select=O201", *told)
+    assert status == 0
+    assert "held against the definition of gradient_descent" in out
+    status, out, _ = run("check", "optimizers.py", "--select=O201", "--format=json")
+    content = json.loads(out)
+    assert [(each["target"], each["kind"]) for each in content["subjects"]] == [("optimizers.py:Descent", "optimizer")]
+    assert content["remarks"] == ["passed over, not recognised as a loss, an activation or an optimizer: Trainer"]
+    like = "--like=torch.optim.SGD(momentum=0.5)"
+    status, out, _ = run("check", "optimizers.py:Descent", "--select=O202", "--definition=none", like)
+    assert status == 1
+    assert "held against torch.optim.SGD(momentum=0.5)" in out
 
 
 def test_what_is_told_of_a_subject(run):
@@ -117,8 +152,8 @@ def test_nothing_to_check(run):
     Path("nothing.py").write_text("def main(): pass\nclass Adam:\n    def step(self): pass\n")
     status, _, err = run("check", "nothing.py")
     assert status == 2
-    assert "nothing in it was recognised as a loss or an activation" in err
-    assert "optimizers are not checked yet: Adam" in err
+    assert "nothing in it was recognised as a loss, an activation or an optimizer" in err
+    assert "passed over, not recognised as a loss, an activation or an optimizer: main, Adam" in err
 
 
 def test_rules_are_listed(run):

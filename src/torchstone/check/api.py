@@ -27,21 +27,24 @@ def check(
     formula: str | None = None,
     from_scratch: bool = False,
 ) -> Report:
-    """Hold a loss or an activation against the mathematics, and say what is wrong with it.
+    """Hold a loss, an activation or an optimizer against the mathematics, and say what is wrong with it.
 
-    What it is follows from its name (`CELoss`, `MySigmoid`, `leaky_relu`), unless it is given. The more is known, the
-    more is checked: with a definition, value and gradient against certified numbers; with a counterpart alone, against
-    that; with nothing, what holds for every component. The report says which it was.
+    What it is follows from its name (`CELoss`, `MySigmoid`, `AdamOptimizer`), unless it is given. The more is known,
+    the more is checked: with a definition, values and gradients, or the path of the parameters, against certified
+    numbers; with a counterpart alone, against that; with nothing, what holds for every component. The report says which
+    it was.
 
     Args:
         thing: A class, an instance, a function, a `torch.autograd.Function`, or a function without arguments that makes
-            one of these. It runs in this process.
+            one of these. Of an optimizer, its class, an instance, or a function of parameters that makes one. It runs
+            in this process.
         like: Its counterpart: a class, an instance, a function, or a dotted name with literal arguments, such as
             `"torch.nn.Softmax(dim=-1)"`; a list stands for a tensor.
-        definition: The name of a definition ("cross_entropy"), or one of your own (`definitions.Function`). "none":
-            none, whatever the name says.
-        inputs: What it is called with, in order: `"logits float[N,C]; target int64[N] in [0,C)"`.
-        kind: "loss" or "activation".
+        definition: The name of a definition ("cross_entropy", "adam"), or one of your own (`definitions.Function`,
+            `definitions.UpdateRule`). "none": none, whatever the name says.
+        inputs: What it is called with, in order: `"logits float[N,C]; target int64[N] in [0,C)"`. An optimizer is given
+            parameters and gradients, and has none.
+        kind: "loss", "activation" or "optimizer".
         expect: Failures that are known, mapped to their reasons: `{"D106": "second order not needed"}`; or the path of
             a TOML file that holds such lines.
         tier: Which rules run: "fast", "full" or "slow", each with those before it.
@@ -68,6 +71,19 @@ def check(
     False
     >>> report.subjects[0].facts[0]
     'recognised as tanh from the name MyTanh'
+
+    >>> class Descent:
+    ...     def __init__(self, parameters, learning_rate=0.1):
+    ...         self.parameters, self.learning_rate = list(parameters), learning_rate
+    ...     def zero_grad(self):
+    ...         for each in self.parameters:
+    ...             each.grad = None
+    ...     def step(self):
+    ...         for each in self.parameters:
+    ...             each.data += self.learning_rate * each.grad
+    >>> report = check(Descent, definition="gradient_descent", select=["O201"])
+    >>> report.errors[0].cause
+    "this is Gradient descent with one change: the step's sign wrong"
     """
     import torch
 

@@ -87,7 +87,7 @@ class _Tier(str, Enum):
 
 
 class _Kind(str, Enum):
-    loss, activation = "loss", "activation"
+    loss, activation, optimizer = "loss", "activation", "optimizer"
 
 
 _Output = Annotated[
@@ -159,13 +159,16 @@ def check(
         list[str], typer.Argument(metavar="TARGET...", help="FILE.py, NOTEBOOK.ipynb or PACKAGE.MODULE, with :NAME.")
     ],
     kwargs: Annotated[
-        str | None, typer.Option(metavar="JSON", help='Arguments for the constructor: \'{"reduction": "sum"}\'.')
+        str | None,
+        typer.Option(metavar="JSON", help='Arguments for the constructor: \'{"reduction": "sum"}\', \'{"lr": 0.1}\'.'),
     ] = None,
     like: Annotated[
-        str | None, typer.Option(metavar="SPEC", help='What it is like: "torch.nn.Softmax(dim=-1)".')
+        str | None,
+        typer.Option(metavar="SPEC", help='What it is like: "torch.nn.Softmax(dim=-1)", torch.optim.AdamW.'),
     ] = None,
     definition: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The definition that it is held against: cross_entropy.")
+        str | None,
+        typer.Option(metavar="NAME", help="The definition that it is held against: cross_entropy, adam; or none."),
     ] = None,
     kind: Annotated[_Kind | None, typer.Option(help="What it is, where its name does not tell.")] = None,
     formula: Annotated[
@@ -191,10 +194,11 @@ def check(
     ] = 20.0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing: the exit status tells.")] = False,
 ) -> None:
-    """Say what is wrong with a loss or an activation, and where.
+    """Say what is wrong with a loss, an activation or an optimizer, and where.
 
     Everything recognisable in a file or a notebook is checked, in a child process.
     For example: torchstone check losses.py:FocalLoss
+    torchstone check optimizers.py:MyAdam --like torch.optim.AdamW
 
     Exit status: 0 nothing is wrong, 1 something is, 2 wrong usage, 3 a fault of torchstone's own.
     """
