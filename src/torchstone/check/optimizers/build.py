@@ -99,7 +99,12 @@ def form_of(thing: Any) -> Form:
 
 
 def live(value: Any) -> Any:
-    """What a value in a specification stands for: a list is a tuple, as constructors take betas."""
+    """What a value in a specification stands for: a list is a tuple, as constructors take betas.
+
+    {"tensor": 0.1} is a tensor without dimensions.
+    """
+    if isinstance(value, Mapping) and set(value) == {"tensor"}:
+        return torch.tensor(value["tensor"], dtype=torch.float64)
     return tuple(map(live, value)) if isinstance(value, list) else value
 
 
@@ -107,10 +112,10 @@ def _built(thing: Any, handed: Any, chosen: Mapping[str, Any]) -> Any:
     maker = type(thing) if form_of(thing) == "instance" else thing
     if form_of(thing) == "instance":
         chosen = {**_arguments_of(thing), **chosen}
-    named, more = parameters(maker)
+    named, more, needed = _signature(maker)
     first = next(iter(named), "")
     passed = {name: value for name, value in chosen.items() if name in named or more}
-    for name in required(maker):
+    for name in needed:
         if name in INNER and name != first and name not in passed:
             passed[name] = torch.optim.SGD  # what wraps another takes its class
     given = torch.optim.SGD(handed, lr=0.1) if first in INNER else handed
@@ -119,6 +124,13 @@ def _built(thing: Any, handed: Any, chosen: Mapping[str, Any]) -> Any:
         if name not in passed:
             put(built, name, value)
     return built
+
+
+@functools.lru_cache(maxsize=64)  # to read one takes longer than a step
+def _signature(maker: Any) -> tuple[tuple[str, ...], bool, tuple[str, ...]]:
+    """The names of a maker's parameters, whether it takes others, and which it requires."""
+    named, more = parameters(maker)
+    return tuple(named), more, required(maker)
 
 
 def _arguments_of(example: Any) -> dict[str, Any]:
