@@ -62,5 +62,6 @@ TRAITS = {
     "stochastic": Trait("draws random numbers", _stochastic),
     "elementwise": Trait("each number of a parameter is updated by itself", _elementwise),
     "couples_params": Trait("one parameter's gradients move another, on purpose (a norm over all)", _couples_params),
+    "ctor_only": Trait("arguments that are chosen anew with each construction, whatever a checkpoint says", _no),
     "global_step": Trait("counts its steps once for all parameters, on purpose", _no),
 }
