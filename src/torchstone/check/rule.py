@@ -43,6 +43,8 @@ _OURS = (
     *("derivatives_values", "derivatives_numeric", "derivatives_flow"),
     *("derivatives_order", "derivatives_special", "derivatives_graph"),
     *("numerics", "numerics_policies", "transforms", "state", "optimizers_trajectory"),
+    *("optimizers_options", "optimizers_decay", "optimizers_laws"),
+    *("optimizers_parameters", "optimizers_state",),
 )
 
 Check = Callable[[Any], Iterable[Finding]]  # of a Subject, or an OptimizerSubject

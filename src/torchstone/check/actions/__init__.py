@@ -30,6 +30,8 @@ _MODULES = (
     "transforms",
     "state",
     "optimizers",
+    "optimizers_options",
+    "optimizers_state",
 )
 
 

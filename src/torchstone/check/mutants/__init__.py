@@ -12,6 +12,8 @@ T = TypeVar("T")
 _MODULES = (
     *("general", "surroundings", "losses", "losses_clean", "activations", "activations_modules"),
     *("derivatives", "derivatives_graph", "numerics", "transforms", "state", "optimizers_trajectory"),
+    *("optimizers_options",),
+    *("optimizers_state",),
 )
 
 

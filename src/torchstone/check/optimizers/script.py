@@ -1,5 +1,6 @@
 """A script of a few lines that shows an optimizer's finding with torch alone."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -21,8 +22,11 @@ def script(subject: "OptimizerSubject", found: "Departure") -> str:
     return stepping(subject, found.plan, [f"print({name}{at}.item())  # expected {found.expected!r}"])
 
 
-def stepping(subject: "OptimizerSubject", plan: Plan, lines: list[str]) -> str:
-    """A script that makes the parameters and the optimizer, takes the steps of a plan, and goes on with the lines."""
+def stepping(subject: "OptimizerSubject", plan: Plan, lines: list[str], handed: str = "") -> str:
+    """A script that makes the parameters and the optimizer, takes the steps of a plan, and goes on with the lines.
+
+    `handed` is what the optimizer is given, as code, where it is not a list of the parameters.
+    """
     tables = [*plan.start.values(), *plan.gradients.values()]
     if sum(each.numel() for each in tables) > _MOST_NUMBERS:
         return ""
@@ -36,18 +40,44 @@ def stepping(subject: "OptimizerSubject", plan: Plan, lines: list[str]) -> str:
     loop.append(
         "    optimizer.step(lambda: torch.zeros(()))" if subject.spec.usage.get("closure") else "    optimizer.step()"
     )
-    built = construction(subject, plan)
+    built = construction(subject, plan, handed)
     whole = ["import torch", *imported(subject.spec.target, built, "optimizer")]
     whole = [*whole[:-1], "", *made, whole[-1], *steps, *loop, *lines]
     return "\n".join(whole) if len(whole) <= LONGEST + 3 else ""
 
 
-def construction(subject: "OptimizerSubject", plan: Plan) -> str:
+def versus(subject: "OptimizerSubject", plan: Plan, cases: Sequence[tuple[int, Mapping[str, Any]]]) -> str:
+    """A script that takes the steps of a plan of one parameter under several settings, and prints where each leads.
+
+    Each case is a factor of the gradients, and settings over the plan's.
+    """
+    (name,) = plan.start
+    if plan.start[name].numel() + plan.gradients[name].numel() > _MOST_NUMBERS:
+        return ""
+    target, needs_closure = subject.spec.target.rpartition(":")[2], subject.spec.usage.get("closure")
+    *header, built = imported(subject.spec.target, f"{target}([{name}], **options)", "optimizer")
+    told = [{**subject.spec.kwargs, **subject.build({**plan.hyper, **hyper})} for _, hyper in cases]
+    listed = ", ".join(f"({factor}, {options!r})" for (factor, _), options in zip(cases, told, strict=True))
+    body = [
+        f"{name} = torch.nn.Parameter({literal(plan.start[name])})",
+        built,
+        f"for step in range({plan.steps}):",
+        f"    {name}.grad = factor * gradients[step]",
+        f"    optimizer.step({'lambda: torch.zeros(())' if needs_closure else ''})",
+        f"print(options, {name}.tolist())",
+    ]
+    loop = f"for factor, options in [{listed}]:"
+    setup = ["import torch", *header, "", f"gradients = {rows(plan, name)}", loop]
+    return "\n".join([*setup, *(f"    {line}" for line in body)])
+
+
+def construction(subject: "OptimizerSubject", plan: Plan, handed: str = "") -> str:
     """The expression that makes the optimizer over the plan's parameters."""
     name = subject.spec.target.rpartition(":")[2]
     given = {**subject.spec.kwargs, **subject.build(plan.hyper)}
     keywords = [f"{key}={value!r}" for key, value in given.items()]
-    return f"{name}([{', '.join(plan.start)}]{', ' if keywords else ''}{', '.join(keywords)})"
+    listed = "[" + ", ".join(plan.start) + "]"
+    return f"{name}({', '.join([handed or listed, *keywords])})"
 
 
 def setting(subject: "OptimizerSubject", values: Any) -> list[str]:

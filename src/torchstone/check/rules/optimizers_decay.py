@@ -1,0 +1,275 @@
+"""Weight decay: what it acts on, how strongly, and on whom."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from torchstone.check.asking import Refused
+from torchstone.check.optimizers.evidence import shown
+from torchstone.check.optimizers.plan import Plan
+from torchstone.check.optimizers.script import stepping
+from torchstone.check.optimizers.subject import OptimizerSubject
+from torchstone.check.result import Finding, Severity
+from torchstone.check.rule import NotApplicable, rule
+
+Paths = Mapping[str, NDArray[np.float64]]
+Runner = Callable[[Plan], Paths]
+
+_DECAY, _RATE = 0.1, 0.05
+_SAME = 1e-7  # two shares of a parameter that are equal, up to what rounding makes of a difference
+_STEPS = 4
+# How a decay that is added to the gradient may be off: factors of weight_decay * p.
+_SLIPS: Mapping[str, Callable[[float], float]] = {
+    "it is of the wrong sign": lambda lr: -1.0,
+    "it is doubled: the derivative of weight_decay * p**2": lambda lr: 2.0,
+    "it is multiplied by the learning rate before it is added": lambda lr: lr,
+    "it is halved": lambda lr: 0.5,
+}
+
+
+@dataclass(frozen=True)
+class Decay:
+    """What weight decay does to a parameter: nothing, or which of the two known things, or neither.
+
+    `share` is what a step takes off the parameter itself; NaN where it is not the same for all its numbers.
+    """
+
+    acts: bool
+    coupled: bool = False
+    share: float = float("nan")
+
+    @property
+    def decoupled(self) -> bool:
+        """Whether each step takes the same share off the parameter, whatever the gradient."""
+        return self.acts and self.share == self.share
+
+    @property
+    def known(self) -> bool:
+        """Whether it is one of the two."""
+        return not self.acts or self.coupled or self.decoupled
+
+
+@dataclass(frozen=True)
+class _Case:
+    """Settings under which decay is looked at."""
+
+    plan: Plan
+    lr: float
+    told: str = ""
+    hyper: Mapping[str, Any] = field(default_factory=dict)
+
+
+@rule("O206", "weight-decay", kinds=("optimizer",))
+def weight_decay(subject: OptimizerSubject) -> Iterator[Finding]:
+    """Weight decay acts as declared: on the gradient or on the parameter, once, and on every parameter that is stepped.
+
+    Why: decay that is added to the gradient (L2) is divided by Adam's root, and large gradients are hardly decayed.
+        Loshchilov and Hutter (2019) took it out of the gradient, and many an "AdamW" has it in there still. Others
+        forget the learning rate, or decay parameters that have no gradient, frozen ones among them.
+    How: 4 steps with a decay of 0.1, and without. Decay is coupled where the same path results without it from
+        gradients to which 0.1 * p is added; it is decoupled where each step differs by one share of the parameter.
+        Which it has to be, and how large the share is, the definition's own path tells. With zero gradients the share
+        is looked at again. Then a parameter has no gradient, at all or for a while: decay must leave it alone.
+    False alarms: an optimizer that has no definition may decay as it likes, as long as it treats all numbers alike, and
+        shrinks them. To leave out biases on purpose is the caller's to say, with a group of its own.
+    Instead: coupled: `grad = grad + weight_decay * p`, before any average. Decoupled: `p.mul_(1 - lr * weight_decay)`,
+        once, within the loop over the parameters that have a gradient.
+    """
+    if not subject.takes("weight_decay"):
+        raise NotApplicable("it has no weight decay")
+    if subject.trait("stochastic"):
+        raise NotApplicable("it draws random numbers")
+    case = _case(subject)
+    subject.must(case.plan.with_(hyper={"weight_decay": _DECAY}))
+    found = list(_acting(subject, case))
+    if not found and subject.takes("decoupled_weight_decay"):
+        other = not bool(subject.hyper["decoupled_weight_decay"])
+        found = list(_acting(subject, _case(subject, {"decoupled_weight_decay": other})))
+    yield from found
+    yield from _without_gradient(subject, case)
+
+
+def _case(subject: OptimizerSubject, hyper: Mapping[str, Any] | None = None) -> _Case:
+    chosen = {"lr": _RATE, "momentum": 0.9, "maximize": False}
+    hyper = {**{name: value for name, value in chosen.items() if subject.takes(name)}, **(hyper or {})}
+    told = ", ".join(f"{key}={value}" for key, value in subject.build({"weight_decay": _DECAY, **hyper}).items())
+    lr = _RATE if subject.takes("lr") else float(subject.hyper.get("lr", float("nan")))
+    return _Case(subject.ordinary(_STEPS).with_(hyper=hyper), lr, told, hyper)
+
+
+def _of_subject(subject: OptimizerSubject) -> Runner:
+    return lambda plan: {name: subject.must(plan).tensors[name].double().numpy() for name in plan.start}
+
+
+def _of_definition(subject: OptimizerSubject) -> Runner:
+    return lambda plan: {name: path.parameters for name, path in subject.expected(plan).items()}
+
+
+def decays(run: Runner, plan: Plan, factor: float = 1.0) -> dict[str, Decay]:
+    """What decay does to each parameter of a plan. Coupled decay may be off by a factor."""
+    without, decayed = run(plan.with_(hyper={"weight_decay": 0.0})), run(plan.with_(hyper={"weight_decay": _DECAY}))
+    before = {name: np.concatenate([plan.start[name].numpy()[None], path[:-1]]) for name, path in decayed.items()}
+    added = {name: plan.gradients[name] + factor * _DECAY * torch.from_numpy(before[name]) for name in before}
+    coupled = run(plan.with_(hyper={"weight_decay": 0.0}, gradients=added))
+    found = {}
+    for name, path in decayed.items():
+        start = plan.start[name].numpy()[None]
+        step = np.diff(np.concatenate([start, without[name]]), axis=0)
+        if np.array_equal(path, without[name]):
+            found[name] = Decay(acts=False)
+            continue
+        found[name] = Decay(True, _equal(path, coupled[name], start), _share(path, before[name], step))
+    return found
+
+
+def _equal(one: NDArray[np.float64], other: NDArray[np.float64], start: NDArray[np.float64]) -> bool:
+    return bool(np.abs(one - other).max() <= 1e-9 * np.abs(other - start).max() + 1e-15)
+
+
+def _share(path: NDArray[np.float64], before: NDArray[np.float64], step: NDArray[np.float64]) -> float:
+    """What each step takes off the parameter, before or after the rest of the step; NaN where it varies."""
+    for base in (before, before + step):
+        share = 1 - (path - (before + step) + base) / base
+        if np.isfinite(share).all() and np.ptp(share) <= _SAME * np.abs(share).max():
+            return float(np.median(share))
+    return float("nan")
+
+
+def _acting(subject: OptimizerSubject, case: _Case) -> Iterator[Finding]:
+    """What is wrong with the decay of parameters that have a gradient."""
+    run = _of_subject(subject)
+    found = decays(run, case.plan)
+    idle = [name for name, each in found.items() if not each.acts]
+    if subject.definition is None:
+        yield from _inconsistent(subject, case, found, idle)
+        return
+    right = decays(_of_definition(subject), case.plan)
+    for name, expected in right.items():
+        text = _difference(subject, case, found[name], expected, name, idle)
+        if text:
+            yield _finding(subject, case, text, name, cause=_slip(run, case, name) if expected.coupled else "")
+            return
+    still = case.plan.with_(gradients={name: torch.zeros_like(each) for name, each in case.plan.gradients.items()})
+    if all(each.decoupled for each in right.values()):
+        for name, each in decays(run, still).items():
+            if not abs(each.share - right[name].share) <= _SAME * right[name].share:
+                text = f"where the gradient is zero, a step takes {_told(each)} off the parameter, expected "
+                yield _finding(subject, case, f"{text}{right[name].share:.6g} of it", name, still)
+                return
+
+
+def _difference(
+    subject: OptimizerSubject, case: _Case, found: Decay, expected: Decay, name: str, idle: list[str]
+) -> str:
+    """What a decay does that it should not, as a sentence; "" where it is right."""
+    assert subject.definition is not None
+    if not expected.acts or not expected.known:
+        return ""
+    if not found.acts:
+        spared = f"a parameter of {case.plan.start[name].dim()} dimensions is not decayed, the other one is"
+        return spared if len(idle) < len(case.plan.start) else "weight decay changes nothing"
+    title = subject.definition.name
+    return _not_coupled(found, title) if expected.coupled else _not_decoupled(found, expected, title, case.lr)
+
+
+def _not_coupled(found: Decay, title: str) -> str:
+    if found.coupled:
+        return ""
+    if found.decoupled:
+        return f"a step takes {_told(found)} off the parameter itself; {title} adds the decay to the gradient"
+    return f"weight decay is not what {title} adds to the gradient: weight_decay * p"
+
+
+def _not_decoupled(found: Decay, expected: Decay, title: str, lr: float) -> str:
+    share = f"{expected.share:.6g} of the parameter (lr * weight_decay, lr={lr:g})"
+    if found.coupled and not found.decoupled:
+        return f"weight decay is added to the gradient (L2); {title} takes {share} off at each step"
+    if found.decoupled and abs(found.share - expected.share) <= _SAME * abs(expected.share):
+        return ""
+    return f"a step takes {_told(found)} off the parameter, {title} takes {share}"
+
+
+def _told(found: Decay) -> str:
+    if not found.acts:
+        return "nothing"
+    return f"{found.share:.6g}" if found.decoupled else "no fixed share"
+
+
+def _slip(run: Runner, case: _Case, name: str) -> str:
+    """What is wrong with a decay that is added to the gradient, where that is known."""
+    for text, factor in _SLIPS.items():
+        if decays(run, case.plan, factor(case.lr))[name].coupled:
+            return text
+    return ""
+
+
+def _inconsistent(
+    subject: OptimizerSubject, case: _Case, found: Mapping[str, Decay], idle: list[str]
+) -> Iterator[Finding]:
+    """What no weight decay does, whatever the update rule."""
+    acting = [name for name in found if name not in idle]
+    for name in acting:
+        grows = found[name].decoupled and found[name].share < 0
+        if grows or _slip(_of_subject(subject), case, name).startswith("it is of the wrong sign"):
+            yield _finding(subject, case, "weight decay makes parameters larger: its sign is wrong", name)
+            return
+    if acting and idle and all(found[name].known for name in acting):
+        one, other = (case.plan.start[group[0]].dim() for group in (idle, acting))
+        text = f"a parameter of {one} dimensions is not decayed, one of {other} is, and nothing tells the user"
+        yield _finding(subject, case, text, idle[0], severity="warning")
+    twice = [name for name in acting if abs(found[name].share / (case.lr**2 * _DECAY) - 1) < _SAME]
+    if twice:
+        text = f"a step takes {found[twice[0]].share:.6g} off the parameter: the learning rate is multiplied in twice"
+        yield _finding(subject, case, text, twice[0], severity="warning")
+
+
+def _without_gradient(subject: OptimizerSubject, case: _Case) -> Iterator[Finding]:
+    """Whether decay moves a parameter that has no gradient, where nothing else does."""
+    for missing, text in (
+        (list(range(_STEPS)), "a parameter that never has a gradient"),
+        ([2, 3], "a parameter that has no gradient at a step"),
+    ):
+        plan = case.plan.with_(missing={"b": missing})
+        try:
+            decayed, without = (
+                _of_subject(subject)(plan.with_(hyper={"weight_decay": value}))["b"] for value in (_DECAY, 0.0)
+            )
+        except Refused:
+            return
+        start = plan.start["b"].numpy()[None]
+        moved, moved_anyway = (
+            np.abs(np.diff(np.concatenate([start, path]), axis=0))[missing] for path in (decayed, without)
+        )
+        if moved.max() > 0 and moved_anyway.max() == 0:
+            step = missing[int(np.argmax(moved.reshape(len(missing), -1).max(1) > 0))]
+            path = np.concatenate([start, decayed])
+            old, new = path[step].flat[0], path[step + 1].flat[0]
+            yield _finding(
+                subject, case, f"{text} is decayed: from {old:.6g} to {new:.6g} at step {step + 1}", "b", plan
+            )
+            return
+
+
+def _finding(
+    subject: OptimizerSubject,
+    case: _Case,
+    text: str,
+    name: str,
+    plan: Plan | None = None,
+    *,
+    cause: str = "",
+    severity: Severity | None = None,
+) -> Finding:
+    shrunk = (plan or case.plan).with_(hyper={"weight_decay": _DECAY})
+    alone = shrunk.only(name).first(2)
+    return Finding(
+        f"{text} ({case.told})",
+        shown(subject, alone),
+        cause=cause,
+        repro=stepping(subject, alone, [f"print({name})"]),
+        severity=severity,
+    )

@@ -1,0 +1,255 @@
+"""What the options of an optimizer do: each does something, and `maximize` and a learning rate do what they say."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from torchstone.check.optimizers.evidence import Departure, apart, finding
+from torchstone.check.optimizers.plan import Plan
+from torchstone.check.optimizers.script import versus
+from torchstone.check.optimizers.subject import OptimizerSubject
+from torchstone.check.probe import Answer
+from torchstone.check.result import Finding
+from torchstone.check.rule import NotApplicable, rule
+from torchstone.check.words import words
+
+# Words of arguments that choose how something is computed, or what is told of it, but not what comes out.
+_MEANS = frozenset(
+    (
+        *("foreach", "fused", "capturable", "differentiable", "triton", "compile", "jit", "cuda", "device", "dtype"),
+        *("debug", "verbose", "log", "fsdp", "distributed", "ddp", "memory", "kahan", "rounding", "precision", "fp"),
+        *("bf", "offload", "master", "release", "chunk", "block", "threads", "safe", "check", "seed", "bits", "name"),
+    )
+)
+# What other options need in order to act.
+_COMPANIONS: Mapping[str, Any] = {"momentum": 0.9, "weight_decay": 0.1}
+_LONG = 50
+
+
+@rule("O203", "dead-hyperparameter", kinds=("optimizer",))
+def dead_hyperparameter(subject: OptimizerSubject) -> Iterator[Finding]:
+    """Each hyper-parameter that its constructor takes changes where the parameters go.
+
+    Why: who tunes an option that does nothing tunes noise. A weight decay that is taken and never used, betas that are
+        written into the code, a Nesterov switch that nobody reads: training goes on, and nobody is told.
+    How: each number and each switch of the constructor is moved off its value, to several others: with gradients from
+        1e-12 to 1e6, together with momentum and weight decay, with each switch turned, with gradients that shrink and
+        a learning rate that changes, and over 50 steps. It is dead where every path is the same to the last bit.
+    False alarms: an option that acts only in half types, on large tensors, or beyond 50 steps. A switch or a whole
+        number that no definition knows is a warning. Options that choose how something is computed (`foreach`,
+        `fused`, `capturable`, ...) are left alone.
+    Instead: use the option in `step`, or don't take it.
+    """
+    options = list(_options(subject))
+    if not options:
+        raise NotApplicable("its constructor takes no number and no switch")
+    switches = [name for name, value in options if isinstance(value, bool)]
+    plans = [subject.wide(6), *_together(subject, switches)]
+    bases: dict[int, Answer] = {}
+    for name, value in options:
+        tried: list[Any] = []
+        alive = False
+        for number, plan in enumerate(plans):
+            if name in plan.hyper:
+                continue
+            if number not in bases:
+                bases[number] = subject.run(plan)
+            for other in _others(value) if bases[number].ok else ():
+                answer = subject.run(plan.with_(hyper={name: other}))
+                if answer.ok:
+                    tried.append(other)
+                    alive = _differ(bases[number], answer, known=_is_known(subject, name))
+                if alive:
+                    break
+            if alive:
+                break
+        if tried and not alive:
+            yield _dead(subject, name, value, list(dict.fromkeys(tried)))
+
+
+def _options(subject: OptimizerSubject) -> Iterator[tuple[str, Any]]:
+    """The constructor's numbers and switches, with their values: those of a pair one by one, as "betas[0]"."""
+    for name in subject.description.constructor:
+        value = subject.settings.get(name)
+        if _MEANS & set(words(name)):
+            continue
+        if isinstance(value, (list, tuple)):
+            yield from (
+                (f"{name}[{place}]", part) for place, part in enumerate(value) if isinstance(part, (int, float))
+            )
+        elif isinstance(value, (bool, int, float)):
+            yield name, value
+
+
+def _is_known(subject: OptimizerSubject, name: str) -> bool:
+    return name in subject.names.values()
+
+
+def _together(subject: OptimizerSubject, switches: Sequence[str]) -> Iterator[Plan]:
+    """Plans in which options act that need another: momentum, decay, each switch, gradients that shrink, time."""
+    own = {spelled: name for name, spelled in subject.names.items()}
+    companions = {name: value for name, value in _COMPANIONS.items() if subject.takes(name)}
+    plan = subject.ordinary(10)
+    shrinking = torch.tensor([1.0, 30.0, *(30.0 * 0.3**step for step in range(8))], dtype=torch.float64)
+    gradients = {name: each * shrinking.reshape(-1, *[1] * (each.dim() - 1)) for name, each in plan.gradients.items()}
+    changes = {5: {"lr": 0.3 * float(subject.hyper.get("lr") or 0.01)}} if subject.takes("lr") else {}
+    plan = plan.with_(hyper=companions, changes=changes, gradients=gradients)
+    yield plan
+    for name in switches:
+        hyper = {own.get(name, name): not subject.settings[name]}
+        yield plan.with_(hyper=hyper)
+    yield subject.ordinary(_LONG).with_(hyper=companions)
+
+
+def _others(value: Any) -> tuple[Any, ...]:
+    """Values other than this one, of the same kind."""
+    if isinstance(value, bool):
+        return (not value,)
+    if isinstance(value, int):
+        tries: tuple[Any, ...] = (value + 1, max(value // 2, 1), 2 * value + 3, 2, 10)
+    elif value == 0:
+        tries = (0.1, 0.5, 1.0, 1e-3)
+    elif abs(value) < 1e-4:
+        tries = (1e-2, value * 1e3, 1.0)
+    elif abs(value) < 1:
+        tries = (value / 2, 0.9, 0.1)
+    else:
+        tries = (value / 2, value * 4, 1.02, 0.01, value * 1e3)
+    return tuple(each for each in dict.fromkeys(tries) if each != value and each != float("inf"))
+
+
+def _differ(one: Answer, other: Answer, known: bool) -> bool:
+    """Whether two runs differ in a parameter; of an option that nobody knows, in anything that is remembered."""
+    names = [name for name in one.tensors if known is False or not name.startswith("state.")]
+    return any(
+        name not in other.tensors or not torch.equal(one.tensors[name].nan_to_num(), other.tensors[name].nan_to_num())
+        for name in names
+    )
+
+
+def _dead(subject: OptimizerSubject, name: str, value: Any, tried: Sequence[Any]) -> Finding:
+    told = " and ".join(f"{each:g}" if isinstance(each, float) else str(each) for each in tried[:3])
+    doubtful = not _is_known(subject, name) and not isinstance(value, float)
+    return Finding(
+        f"{name} does nothing: with {told} in the place of {value} every parameter is the same to the last bit",
+        {"argument": name, "its value": value, "others": list(tried)},
+        repro=versus(subject, _small(subject, 3), [(1, {}), (1, {name: tried[0]})]),
+        severity="warning" if doubtful else None,
+    )
+
+
+def _small(subject: OptimizerSubject, steps: int) -> Plan:
+    """A plan that a script can hold: one parameter of two numbers."""
+    return subject.ordinary(steps, shapes={"x": (1, 2) if len(subject.shapes["b"]) > 1 else (2,)})
+
+
+# Learning rates to try after the subject's own, and steps with each; then more of them with the best.
+_RATES = (0.1, 0.01, 1.0, 0.3, 0.03)
+_SHORT, _PATIENT = 120, 1500
+_NEAR = 1e-3  # of the way down
+
+
+@rule("O204", "descends", kinds=("optimizer",), severity="warning")
+def descends(subject: OptimizerSubject) -> Iterator[Finding]:
+    """It gets to the bottom of a bowl.
+
+    Why: the least that is asked of an optimizer. Wrong ones pass it, too, so a pass says little; one that fails has a
+        sign wrong, or runs away.
+    How: a convex quadratic with curvatures from 0.5 to 2, from a distance of about 1. The loss has to come down to a
+        thousandth: with the learning rate as it stands, or one of 0.01 to 1, in 120 steps, or with the best of them in
+        1500. Optimizers that need a closure get one that computes the gradients anew.
+    False alarms: an optimizer made for another problem, or for far more steps. One that draws random numbers is not
+        concerned: it stays about as far from the bottom as its noise is large.
+    Instead: look at the sign of the step first, then at its size.
+    """
+    if subject.trait("stochastic"):
+        raise NotApplicable("it draws random numbers")
+    rates: tuple[float | None, ...] = (None, *_RATES) if subject.takes("lr") else (None,)
+    lowest: dict[float | None, float] = {}
+    refused = ""
+    for rate in rates:
+        answer = _descent(subject, rate, _SHORT)
+        if not answer.ok:
+            refused = refused or answer.error
+            continue
+        lowest[rate] = _depth(answer.facts["losses"])
+        if lowest[rate] <= _NEAR:
+            return
+    if not lowest:
+        raise NotApplicable(f"the subject raises {refused}")
+    best = min(lowest, key=lambda rate: lowest[rate])
+    losses = _descent(subject, best, _PATIENT).facts.get("losses", [1.0])
+    if _depth(losses) <= _NEAR:
+        return
+    told = ", whatever the learning rate" if len(rates) > 1 else ""
+    last = losses[-1]
+    yield Finding(
+        f"the loss of a convex quadratic goes from {losses[0]:.3g} to {last:.3g} in {len(losses) - 1} steps{told}",
+        {"curvatures": "0.5 to 2", "learning rate": "as it stands" if best is None else best},
+        expected=f"at most {_NEAR * losses[0]:.2g}",
+        got=last,
+    )
+
+
+def _depth(losses: Sequence[float]) -> float:
+    """The lowest loss, as a part of the first."""
+    return min(each for each in losses if not math.isnan(each)) / losses[0]
+
+
+def _descent(subject: OptimizerSubject, rate: float | None, steps: int) -> Answer:
+    plan = subject.ordinary(1).with_(hyper={} if rate is None else {"lr": rate})
+    tensors = {}
+    for name, start in plan.start.items():
+        tensors[f"start.{name}"] = start
+        tensors[f"centre.{name}"] = start + torch.where(plan.gradients[name][0] < 0, -0.8, 0.6)
+        tensors[f"curvature.{name}"] = torch.linspace(0.5, 2.0, start.numel(), dtype=start.dtype).reshape(start.shape)
+    first = sum(
+        float((tensors[f"curvature.{name}"] * (tensors[f"centre.{name}"] - start).square()).sum()) / 2
+        for name, start in plan.start.items()
+    )
+    options = {**subject.options(plan), "steps": steps, "goal": _NEAR * first}
+    return subject.ask("descend", tensors, options)
+
+
+@rule("O205", "maximize", kinds=("optimizer",))
+def maximize(subject: OptimizerSubject) -> Iterator[Finding]:
+    """To maximize with a gradient is to minimize with its negative.
+
+    Why: `maximize=True` is turned on where a reward is to grow. If weight decay is negated along with the gradient, it
+        makes the weights grow; if the switch is forgotten in one branch, the reward falls.
+    How: 6 steps with `maximize=True`, and 6 with the negated gradients and `maximize=False`, all else equal: as it
+        stands, and with momentum and weight decay. The parameters have to be the same.
+    False alarms: none known. An optimizer without the switch is not concerned.
+    Instead: negate the gradient before anything else is done with it, weight decay included: `grad = -p.grad`.
+    """
+    if not subject.takes("maximize"):
+        raise NotApplicable("it has no maximize")
+    companions = {name: value for name, value in _COMPANIONS.items() if subject.takes(name)}
+    plan = subject.ordinary(6)
+    subject.must(plan.with_(hyper={"maximize": True}))
+    for hyper in ({}, companions):
+        found = _apart_from_negated(subject, plan.with_(hyper=hyper))
+        if found is not None:
+            told = ", ".join(f"{name}={value}" for name, value in subject.build(hyper).items())
+            yield _not_negated(subject, found, told)
+            return
+
+
+def _apart_from_negated(subject: OptimizerSubject, plan: Plan) -> Departure | None:
+    rising = plan.with_(hyper={"maximize": True})
+    falling = plan.with_(hyper={"maximize": False}, gradients={name: -each for name, each in plan.gradients.items()})
+    return apart(rising, subject.must(rising).tensors, subject.must(falling).tensors)
+
+
+def _not_negated(subject: OptimizerSubject, found: Departure, told: str) -> Finding:
+    same = subject.must(found.plan.with_(hyper={"maximize": False})).tensors
+    ignored = apart(found.plan, subject.must(found.plan).tensors, same) is None
+    what = "maximize changes nothing" if ignored else "to maximize is not to minimize with the negated gradient"
+    return finding(
+        subject,
+        found,
+        lambda small: f"{what}{f' (with {told})' if told else ''}: {small.sentence}",
+        lambda plan: _apart_from_negated(subject, plan.with_(hyper={"maximize": False})),
+    )
