@@ -2,15 +2,9 @@
 
 import sympy as sp
 
-from torchstone.definitions.core import (
-    Convention,
-    Hyper,
-    Lines,
-    Reference,
-    State,
-    UpdateRule,
-)
+from torchstone.definitions.core import Convention, Hyper, Lines, Reference, State, UpdateRule
 from torchstone.definitions.optimizers_common import (
+    ALWAYS_DECOUPLED,
     BETAS,
     COUPLED_DECAY,
     DECAY,
@@ -88,6 +82,11 @@ _ADAM_VARIANTS: Variants = {
     **other_steps(_LARGEST, decayed),
     _AS_TENSORFLOW: (_EARLY_EPS,),
     "the second bias correction without its root, and of eps, too": ((scale, (sp.sqrt(_LARGEST) + eps) / correction2),),
+    "no bias correction, and eps inside the root": (
+        (correction1, sp.S.One),
+        (correction2, sp.S.One),
+        (scale, sp.sqrt(v_hat + eps)),
+    ),
     "all state lost between steps": ((m_hat, slope), (v_hat, slope**2)),
     "the betas exchanged": exchanged(_CORE, beta1, beta2),
     "beta1 for both moments": replaced(_CORE, beta2, beta1),
@@ -137,6 +136,7 @@ ADAM = UpdateRule(
         **_ADAM_VARIANTS,
         **_AMSGRAD_VARIANTS,
         **EITHER_SLIPS,
+        "weight decay decoupled: AdamW, not Adam": ALWAYS_DECOUPLED,
         **DECAY_IN_ONE_MOMENT,
     },
     accepted=(_AS_TENSORFLOW,),

@@ -2,15 +2,9 @@
 
 import sympy as sp
 
-from torchstone.definitions.core import (
-    Convention,
-    Hyper,
-    Lines,
-    Reference,
-    State,
-    UpdateRule,
-)
+from torchstone.definitions.core import Convention, Hyper, Lines, Reference, State, UpdateRule
 from torchstone.definitions.optimizers_common import (
+    ALWAYS_DECOUPLED,
     BETAS,
     COUPLED_DECAY,
     COUPLED_SLIPS,
@@ -168,6 +162,7 @@ NADAM = UpdateRule(
     ),
     variants={
         **EITHER_SLIPS,
+        "weight decay decoupled": ALWAYS_DECOUPLED,
         **step_slips(ahead / scale, decayed),
         **MOMENT_SLIPS,
         **DECAY_IN_ONE_MOMENT,
@@ -248,6 +243,7 @@ RADAM = UpdateRule(
     ),
     variants={
         **EITHER_SLIPS,
+        "weight decay decoupled": ALWAYS_DECOUPLED,
         **step_slips(step, decayed),
         **CORRECTION_SLIPS,
         **MOMENT_SLIPS,

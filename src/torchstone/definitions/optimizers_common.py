@@ -69,7 +69,6 @@ SHRINKING = lr * weight_decay * p
 PLAIN_SLOPE, PLAIN_PARAMETER = (slope, signed), (decayed, p)
 COUPLED_DECAY = (slope, signed + L2)
 DECOUPLED_DECAY = (decayed, p - SHRINKING)
-EITHER_DECAY = ((slope, signed + choose(decoupled, sp.S.Zero, L2)), (decayed, p - choose(decoupled, SHRINKING, 0)))
 
 IGNORES_MAXIMIZE: Variants = {"maximize ignored": ((signed, g),)}
 
@@ -85,27 +84,38 @@ COUPLED_SLIPS: Variants = {
 
 DECOUPLED_SLIPS: Variants = {
     **IGNORES_MAXIMIZE,
+    "weight decay's sign flipped by maximize": ((decayed, p - choose(maximize, -SHRINKING, SHRINKING)),),
     "weight decay ignored": (PLAIN_PARAMETER,),
     "weight decay of the wrong sign": ((decayed, p + SHRINKING),),
-    "weight decay's sign flipped by maximize": ((decayed, p - choose(maximize, -SHRINKING, SHRINKING)),),
     "weight decay not multiplied by the learning rate": ((decayed, p - L2),),
     "weight decay multiplied by the learning rate twice": ((decayed, p - lr * SHRINKING),),
     "weight decay added to the gradient, and decoupled as well": (COUPLED_DECAY,),
 }
 
+
+def _either(coupled: sp.Expr, shrinking: sp.Expr) -> Lines:
+    """What is added to the gradient, and what is taken from the parameter where decay is decoupled."""
+    return (slope, signed + choose(decoupled, sp.S.Zero, coupled)), (
+        decayed,
+        p - choose(decoupled, shrinking, sp.S.Zero),
+    )
+
+
+EITHER_DECAY = _either(L2, SHRINKING)
+ALWAYS_DECOUPLED: Lines = (PLAIN_SLOPE, DECOUPLED_DECAY)
+
 EITHER_SLIPS: Variants = {
     **IGNORES_MAXIMIZE,
-    "weight decay ignored": (PLAIN_SLOPE, PLAIN_PARAMETER),
-    "weight decay always coupled": (COUPLED_DECAY, PLAIN_PARAMETER),
-    "weight decay always decoupled": (PLAIN_SLOPE, DECOUPLED_DECAY),
-    "weight decay of the wrong sign": (
-        (slope, signed - choose(decoupled, sp.S.Zero, L2)),
-        (decayed, p + choose(decoupled, SHRINKING, sp.S.Zero)),
-    ),
-    "weight decay not multiplied by the learning rate where decoupled": ((decayed, p - choose(decoupled, L2, 0)),),
     "maximize applied after the weight decay": (
         (slope, choose(maximize, -1, 1) * (g + choose(decoupled, sp.S.Zero, L2))),
     ),
+    "weight decay ignored": (PLAIN_SLOPE, PLAIN_PARAMETER),
+    "weight decay of the wrong sign": _either(-L2, -SHRINKING),
+    "weight decay doubled: the derivative of weight_decay * p**2": _either(2 * L2, SHRINKING),
+    "weight decay multiplied by the learning rate, and added to the gradient": _either(SHRINKING, SHRINKING),
+    "weight decay not multiplied by the learning rate where decoupled": _either(L2, L2),
+    "weight decay decoupled, and not multiplied by the learning rate": (PLAIN_SLOPE, (decayed, p - L2)),
+    "decoupled_weight_decay ignored: weight decay coupled": (COUPLED_DECAY, PLAIN_PARAMETER),
 }
 
 

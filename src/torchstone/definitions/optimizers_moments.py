@@ -2,10 +2,7 @@
 
 import sympy as sp
 
-from torchstone.definitions.core import (
-    Lines,
-    State,
-)
+from torchstone.definitions.core import Lines, State
 from torchstone.definitions.optimizers_common import (
     Variants,
     at_first,
