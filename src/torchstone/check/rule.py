@@ -43,8 +43,9 @@ _OURS = (
     *("derivatives_values", "derivatives_numeric", "derivatives_flow"),
     *("derivatives_order", "derivatives_special", "derivatives_graph"),
     *("numerics", "numerics_policies", "transforms", "state", "optimizers_trajectory"),
-    *("optimizers_options", "optimizers_decay", "optimizers_laws"),
-    *("optimizers_parameters", "optimizers_state",),
+    *("optimizers_construction", "optimizers_options", "optimizers_decay", "optimizers_laws"),
+    *("optimizers_parameters", "optimizers_shapes", "optimizers_order"),
+    *("optimizers_state", "optimizers_training", "optimizers_surroundings"),
 )
 
 Check = Callable[[Any], Iterable[Finding]]  # of a Subject, or an OptimizerSubject

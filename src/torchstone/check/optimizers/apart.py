@@ -36,9 +36,11 @@ class Parting(NamedTuple):
         return self.name + "".join(f"[{each}]" for each in self.where)
 
 
-def parting(plan: Plan, got: Mapping[str, Tensor], right: Mapping[str, Tensor]) -> Parting | None:
+def parting(
+    plan: Plan, got: Mapping[str, Tensor], right: Mapping[str, Tensor], near: float = TOLERANCE
+) -> Parting | None:
     """Where a run of a plan leaves the paths that are expected, if it does. One row of a path is a step."""
-    found = first_apart(plan, got, right, TOLERANCE)
+    found = first_apart(plan, got, right, near)
     return None if found is None else _seen(found, got[found.name], right[found.name])
 
 

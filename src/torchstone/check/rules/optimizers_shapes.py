@@ -1,0 +1,181 @@
+"""Rules on the parameters that an optimizer takes: of any shape, however they lie in memory, of any floating dtype."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from torchstone.check.optimizers.apart import TOLERANCE, parting
+from torchstone.check.optimizers.plan import Plan
+from torchstone.check.optimizers.subject import OptimizerSubject
+from torchstone.check.probe import Answer
+from torchstone.check.result import Finding
+from torchstone.check.rule import rule
+
+_STEPS = 3
+_COARSE = 0.05  # of the way: what an iteration in bfloat16 on the way leaves, and no fault of layout does
+_ACCIDENTS = ("ZeroDivisionError", "IndexError", "KeyError", "AttributeError", "UnboundLocalError", "TypeError")
+_REFUSALS = ("ValueError", "NotImplementedError")
+
+
+class Special(NamedTuple):
+    """A parameter that is not a plain vector or matrix: how people call it, its shape, and how it lies in memory."""
+
+    text: str
+    shape: tuple[int, ...]
+    layouts: Mapping[str, str] = {}  # of "start" and "gradient", see `bench.LAYOUTS`
+
+
+SHAPES: Mapping[str, Special] = {
+    "scalar": Special("a parameter without dimensions", ()),
+    "single": Special("a parameter of shape (1,)", (1,)),
+    "empty": Special("an empty parameter of shape (0, 3)", (0, 3)),
+    "five": Special("a parameter of five dimensions", (2, 1, 2, 1, 2)),
+}
+LAYOUTS: Mapping[str, Special] = {
+    "transposed": Special("a transposed parameter", (2, 3), {"start": "transposed"}),
+    "turned": Special("a parameter with a transposed gradient", (2, 3), {"gradient": "transposed"}),
+    "strided": Special("a parameter whose gradient is every other number of a tensor", (2, 3), {"gradient": "strided"}),
+    "expanded": Special("a parameter whose gradient is one number, expanded", (2, 3), {"gradient": "expanded"}),
+    "channels": Special("a parameter in channels_last", (2, 3, 2, 2), {"start": "channels_last"}),
+}
+_DTYPES = {"double": torch.float64, "float": torch.float32, "bfloat": torch.bfloat16, "half": torch.float16}
+
+
+@rule("O302", "shapes", kinds=("optimizer",))
+def shapes(subject: OptimizerSubject) -> Iterator[Finding]:
+    """Parameters of any shape, layout and dtype move as plain ones do, and stay what they are.
+
+    Why: temperatures and gates have no dimensions, convolutions may be channels_last, tied weights are transposed,
+        and half of a model is bfloat16. An update through `reshape(-1)` changes a copy, and such a parameter never
+        moves.
+    How: the same numbers as a scalar, with five dimensions and flat; transposed, in channels_last, with gradients that
+        are transposed, strided or expanded, and contiguous; an empty parameter; parameters of four dtypes in one
+        optimizer, and all in float64. Paths, shapes and dtypes are compared. State in float32 is fine.
+    False alarms: matrix methods look at shapes, so that theirs are compared only where the layout differs. What
+        refuses a shape with an error says so; that is a note at most, or a warning where it seems to be an accident.
+    Instead: operate on whole tensors, in place, and create state with `torch.zeros_like(p)`.
+    """
+    subject.must(subject.ordinary(1))
+    matrices = subject.spec.usage.get("dims") == 2
+    if not matrices:
+        yield from _special(subject, SHAPES)
+    yield from _special(subject, {name: each for name, each in LAYOUTS.items() if not matrices or len(each.shape) == 2})
+    yield from _dtypes(subject)
+
+
+def _special(subject: OptimizerSubject, table: Mapping[str, Special]) -> Iterator[Finding]:
+    """Each parameter by itself, so that what it has to do with others is not seen here."""
+    whole = _plan(subject, table)
+    for name, special in table.items():
+        plan = _only(whole, name)
+        answer = subject.run(plan)
+        if answer.ok:
+            yield from _compared(subject, plan, name, special, answer)
+        elif answer.error_type not in _REFUSALS:
+            yield Finding(
+                f"{special.text} makes it raise {answer.error}",
+                {"shape": list(special.shape)},
+                severity="warning" if answer.error_type in _ACCIDENTS else "note",
+            )
+
+
+def _plan(subject: OptimizerSubject, table: Mapping[str, Special]) -> Plan:
+    plan = subject.ordinary(_STEPS, shapes={name: each.shape for name, each in table.items()})
+    gradients = dict(plan.gradients)
+    for name, each in table.items():
+        if each.layouts.get("gradient") == "expanded":
+            first = gradients[name].reshape(_STEPS, -1)[:, 0].reshape(_STEPS, *[1] * len(each.shape))
+            gradients[name] = first.expand(gradients[name].shape).contiguous()
+    layouts = {f"{part}.{name}": layout for name, each in table.items() for part, layout in each.layouts.items()}
+    return plan.with_(gradients=gradients, options={"layouts": layouts})
+
+
+def _only(plan: Plan, name: str) -> Plan:
+    layouts = {key: value for key, value in plan.options["layouts"].items() if key.partition(".")[2] == name}
+    return plan.only(name).with_(options={"layouts": layouts})
+
+
+def _plain(plan: Plan) -> Plan:
+    """The same numbers, contiguous; in one dimension where the plan is about shapes."""
+    if plan.options["layouts"]:
+        return plan.with_(options={"layouts": {}})
+    return plan.with_(
+        start={name: each.reshape(-1) for name, each in plan.start.items()},
+        gradients={name: each.reshape(_STEPS, -1) for name, each in plan.gradients.items()},
+    )
+
+
+def _compared(subject: OptimizerSubject, plan: Plan, name: str, special: Special, answer: Answer) -> Iterator[Finding]:
+    start, path = plan.start[name], answer.tensors[name]
+    told: dict[str, Any] = {"shape": list(special.shape)}
+    if path.shape[1:] != start.shape or path.dtype != start.dtype:
+        yield Finding(f"{special.text} becomes one of shape {tuple(path.shape[1:])} and {path.dtype}", told)
+        return
+    if not start.numel():
+        return
+    if torch.equal(path[-1], start):
+        yield Finding(f"{special.text} is passed over in silence: it stays where it is for {_STEPS} steps", told)
+        return
+    if not (special.layouts or subject.trait("elementwise")):
+        return
+    ordinary = subject.run(_plain(plan))
+    near = TOLERANCE if subject.trait("elementwise") else _COARSE
+    if ordinary.ok and (found := parting(plan, {name: path}, _shaped(ordinary, name, path), near)) is not None:
+        yield Finding(
+            f"{special.text} moves by {found.moved:.3g} at step {found.step + 1}, "
+            f"the same numbers in a {'contiguous' if special.layouts else 'flat'} tensor by {found.should:.3g}",
+            told,
+            found.expected,
+            found.got,
+        )
+
+
+def _shaped(answer: Answer, name: str, path: Tensor) -> dict[str, Tensor]:
+    return {name: answer.tensors[name].reshape(path.shape)}
+
+
+def _dtypes(subject: OptimizerSubject) -> Iterator[Finding]:
+    """Parameters of several dtypes in one optimizer, against the same numbers in float64."""
+    double = subject.ordinary(_STEPS, shapes=dict.fromkeys(_DTYPES, subject.shapes["a"]))
+    plan = _cast(double, _DTYPES)
+    together = subject.run(plan)
+    if not together.ok:
+        taken = [name for name in _DTYPES if subject.run(plan.only(name)).ok]
+        if len(taken) < 2:
+            return
+        plan, double = plan.only(*taken), double.only(*taken)
+        together = subject.run(plan)
+        if not together.ok:
+            if together.error_type not in _REFUSALS:
+                listed = ", ".join(_said(_DTYPES[name]) for name in taken)
+                yield Finding(
+                    f"parameters of {listed} in one optimizer make it raise {together.error}", severity="note"
+                )
+            return
+    right = subject.run(_cast(plan, dict.fromkeys(_DTYPES, torch.float64)))
+    for name in plan.start:
+        got, dtype = together.tensors[name], _DTYPES[name]
+        if got.dtype != dtype:
+            yield Finding(f"a parameter of {_said(dtype)} becomes one of {_said(got.dtype)}")
+        elif right.ok and bool(right.tensors[name].isfinite().all() & ~got.isfinite().all()):
+            yield Finding(f"a parameter of {_said(dtype)} is {float(got[-1].sum())} after {_STEPS} ordinary steps")
+        elif right.ok and torch.finfo(dtype).bits >= 32:
+            found = parting(plan.only(name), {name: got}, right.tensors, _COARSE)
+            if found is not None:
+                yield Finding(
+                    f"next to parameters of other dtypes, one of {_said(dtype)} moves by {found.moved:.3g} at step "
+                    f"{found.step + 1}, in float64 by {found.should:.3g}"
+                )
+
+
+def _cast(plan: Plan, dtypes: Mapping[str, torch.dtype]) -> Plan:
+    return plan.with_(
+        start={name: each.to(dtypes[name]) for name, each in plan.start.items()},
+        gradients={name: each.to(dtypes[name]) for name, each in plan.gradients.items()},
+    )
+
+
+def _said(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
