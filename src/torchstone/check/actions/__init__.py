@@ -30,8 +30,11 @@ _MODULES = (
     "transforms",
     "state",
     "optimizers",
+    "optimizers_construction",
     "optimizers_options",
     "optimizers_state",
+    "optimizers_training",
+    "optimizers_surroundings",
 )
 
 

@@ -14,6 +14,7 @@ _MODULES = (
     *("derivatives", "derivatives_graph", "numerics", "transforms", "state", "optimizers_trajectory"),
     *("optimizers_options",),
     *("optimizers_state",),
+    *("optimizers_construction", "optimizers_training", "optimizers_surroundings"),
 )
 
 

@@ -1,0 +1,292 @@
+"""An optimizer's construction: what it takes as parameters, which values it refuses, and settings of a group's own."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import sympy as sp
+
+from torchstone.check.optimizers.evidence import apart, shown
+from torchstone.check.optimizers.plan import Plan
+from torchstone.check.optimizers.scenarios import is_switch, other_value
+from torchstone.check.optimizers.script import stepping
+from torchstone.check.optimizers.subject import OptimizerSubject
+from torchstone.check.optimizers.vocabulary import split
+from torchstone.check.result import Finding, Severity
+from torchstone.check.rule import NotApplicable, rule
+
+_SAME = 1e-9  # of the way so far
+
+
+@rule("O101", "constructor", kinds=("optimizer",))
+def constructor(subject: OptimizerSubject) -> Iterator[Finding]:
+    """It takes parameters in every form that PyTorch's optimizers take, a generator above all.
+
+    Why: `model.parameters()` is a generator: it can be read once. An optimizer that looks at its parameters in the
+        constructor, or keeps the generator itself, has none left when `step` comes, and trains nothing in silence.
+    How: it is built over a generator, and over a group that holds one, and has to go where it goes with a list. What
+        derives from `torch.optim.Optimizer` is given named parameters, one parameter twice, a bare tensor and nothing
+        as well: it has to work, to warn, or to refuse.
+    False alarms: none known. A refusal of named parameters, of a bare tensor, of nothing, or of one parameter twice
+        is no finding. One of a generator that says so is a warning, since `model.parameters()` fails there.
+    Instead: `self.parameters = list(parameters)` before anything else looks at them; or let
+        `super().__init__(params, defaults)` do it.
+    """
+    plan = subject.ordinary(3)
+    listed = subject.must(plan)
+    ways = _WAYS if subject.description.is_module else ("generator",)
+    for how in ways:
+        tried = plan.with_(options={"handed": how})
+        answer = subject.ask("handed_over", tried.tensors, subject.options(tried))
+        if not answer.ok:
+            if how in _GENERATORS:
+                yield _refused(answer.error, answer.during, how, subject, plan)
+            continue
+        found = apart(plan, answer.tensors, listed.tensors, _SAME)
+        if found is None or (how not in _GENERATORS and answer.facts["warned"]):
+            continue
+        still = all((answer.tensors[name] == plan.start[name]).all() for name in plan.start)
+        does = "it moves none of them" if still else f"it goes elsewhere: {found.sentence}"
+        yield Finding(
+            f"given {_GIVEN[how]}, {does}",
+            shown(subject, plan),
+            found.expected,
+            found.got,
+            cause=_CONSUMED if how in _GENERATORS and still else "",
+            repro=_script(subject, found.plan, found.name, how) if how in _GENERATORS else "",
+            severity=None if how in (*_GENERATORS, "named") else "warning",
+        )
+
+
+_GENERATORS = ("generator", "group of a generator")
+_WAYS = (*_GENERATORS, "named", "twice", "bare")
+_GIVEN = {
+    "generator": "a generator of parameters, as model.parameters() is",
+    "group of a generator": 'a group whose "params" is a generator',
+    "named": "named parameters",
+    "twice": "one parameter twice",
+    "bare": "a tensor in the place of a list",
+}
+_CONSUMED = "the generator is read before `step` reads it, and a generator can be read once"
+
+
+def _refused(error: str, during: str, how: str, subject: OptimizerSubject, plan: Plan) -> Finding:
+    """A generator that was read too early looks like an empty list; another refusal is a decision."""
+    empty = during != "build" or "empty" in error
+    return Finding(
+        f"given {_GIVEN[how]}, {'its step' if during == 'step' else 'it'} raises {error}",
+        shown(subject, plan),
+        cause=_CONSUMED if empty else "",
+        repro=_script(subject, plan, next(iter(plan.start)), how),
+        severity="error" if empty else "warning",
+    )
+
+
+def _script(subject: OptimizerSubject, plan: Plan, name: str, how: str) -> str:
+    names = ", ".join(plan.start)
+    given = f"(each for each in [{names}])"
+    handed = given if how == "generator" else f'[{{"params": {given}}}]'
+    lines = [f"print({name})  # expected to have moved"]
+    return stepping(subject, plan.first(2), lines, handed=handed)
+
+
+@rule("O102", "hyper-range", kinds=("optimizer",), severity="warning", after=("G001",))
+def hyper_range(subject: OptimizerSubject) -> Iterator[Finding]:
+    """Hyper-parameters that make no sense are refused when the optimizer is made; a learning rate of 0 is not.
+
+    Why: a negative learning rate climbs, a beta of 1.5 explodes, a NaN ruins every parameter in the first step: hours
+        later, and far from the line that is wrong.
+    How: it is built with values outside the domains that the definition gives its hyper-parameters; where no definition
+        is known, with a negative or infinitely large learning rate, betas outside [0, 1), a negative eps or weight
+        decay. What PyTorch's counterpart accepts as well (SGD accepts a NaN) is a note, and so is everything for a
+        plain class, which owes nobody a check. A learning rate of 0 has to be legal, for a warm-up begins there.
+    False alarms: hyper-parameters that mean something else than their names say: `--definition none`. A refusal that
+        comes only with the first step is a note, as is an `assert`, which `python -O` drops.
+    Instead: `if not 0.0 <= lr < math.inf: raise ValueError(f"lr: expected a number >= 0, got {lr}")`: written so, a NaN
+        is refused, too.
+    """
+    plan = subject.ordinary(1)
+    accepted, known, late, asserted = [], [], [], []
+    tried = 0
+    for name, value in _nonsense(subject):
+        answer = subject.run(plan.with_(hyper={name: value}))
+        tried += 1
+        given = _written(subject, name, value)
+        if answer.ok:
+            peer = subject.run_peer(plan.with_(hyper={name: value})) if _peer_takes(subject, name) else None
+            (known if peer is not None and peer.ok else accepted).append(given)
+        elif answer.error_type == "AssertionError":
+            asserted.append(given)
+        elif answer.during != "build":
+            late.append(f"{given} ({answer.error})")
+    if not tried:
+        raise NotApplicable("it takes no hyper-parameter that could be wrong")
+    severity: Severity = "warning" if subject.description.is_module else "note"
+    if accepted:
+        yield Finding(f"accepted in silence: {', '.join(accepted)}", severity=severity)
+    if known:
+        also = subject.peer.text if subject.peer is not None else "PyTorch"
+        yield Finding(f"accepted in silence, as by {also}: {', '.join(known)}", severity="note")
+    if late:
+        yield Finding(f"refused only at the first step: {', '.join(late)}", severity="note")
+    if asserted:
+        yield Finding(f"refused by an assert, which `python -O` drops: {', '.join(asserted)}", severity="note")
+    if "lr" in _chosen(subject):
+        still = subject.run(plan.with_(hyper={"lr": 0.0}))
+        if not still.ok:
+            yield Finding(
+                f"{_written(subject, 'lr', 0.0)} is refused ({still.error}): a warm-up that begins at 0 cannot be built",
+                severity="note",
+            )
+        later = subject.run(plan.with_(changes={0: {"lr": 0.0}}))
+        if not later.ok:
+            yield Finding(f"a learning rate that a scheduler sets to 0 makes the step raise {later.error}")
+
+
+# Where no definition says what is legal.
+_USUAL: Mapping[str, tuple[float, ...]] = {
+    "lr": (-1.0, math.nan),
+    "momentum": (-1.0,),
+    "weight_decay": (-1.0,),
+    **dict.fromkeys(("beta1", "beta2", "beta3"), (-0.5, 1.5)),
+    "eps": (-1.0,),
+}
+_TRIES = (-1.0, 1.5, math.nan)
+
+
+def _chosen(subject: OptimizerSubject) -> dict[str, str]:
+    """The numbers that the constructor takes, by the definition's names, with their spellings."""
+    known = subject.description.constructor
+    return {name: own for name, own in subject.names.items() if split(own)[0] in known}
+
+
+def _nonsense(subject: OptimizerSubject) -> Iterator[tuple[str, float]]:
+    rule_ = subject.definition
+    for name in _chosen(subject):
+        entry = next((each for each in rule_.hyper if each.name == name), None) if rule_ is not None else None
+        if entry is None:
+            yield from ((name, value) for value in (_USUAL.get(name, ()) if rule_ is None else ()))
+        elif not is_switch(entry):
+            yield from ((name, value) for value in _TRIES if math.isnan(value) or sp.Float(value) not in entry.domain)
+
+
+def _peer_takes(subject: OptimizerSubject, name: str) -> bool:
+    return subject.peer is not None and name in subject.peer.names
+
+
+def _written(subject: OptimizerSubject, name: str, value: float) -> str:
+    return f"{subject.names[name]}={value!r}"
+
+
+@rule("O103", "group-override", kinds=("optimizer",))
+def group_override(subject: OptimizerSubject) -> Iterator[Finding]:
+    """Every setting can be given for one parameter group alone, acts there, and nowhere else.
+
+    Why: no weight decay for biases, a smaller learning rate for a pretrained part: who asks for it and is ignored
+        trains another network than the one in the paper.
+    How: two groups, the second one with a setting of its own, each setting in turn. The second has to go as when the
+        whole optimizer is built with that value, the first as when it is built without. What acts only together with
+        others (Nesterov's momentum) is tried with them.
+    False alarms: what is an option of the constructor alone, and not among the groups' settings, is a warning at most;
+        so is what only the state begins with (Adagrad's accumulator). What couples its parameters on purpose is not
+        looked at.
+    Instead: `group["lr"]`, `group["betas"]` inside of the loop over `self.param_groups`; never `self.lr` or
+        `self.defaults["lr"]`.
+    """
+    subject.needs("param_groups")
+    if subject.trait("couples_params"):
+        raise NotApplicable("it couples its parameters, on purpose")
+    plan = subject.ordinary(8).with_(options={"groups": [["a"], ["b"]]})
+    subject.must(plan)
+    held = subject.ask("grouped", plan.tensors, subject.options(plan)).facts["settings"]
+    for name, value, companions in _overrides(subject):
+        base = plan.with_(hyper=companions)
+        own = subject.build({name: value})
+        mixed = base.with_(options={"groups": [["a"], {"names": ["b"], **own}]})
+        without, whole, got = (subject.run(each) for each in (base, base.with_(hyper={name: value}), mixed))
+        if not (without.ok and whole.ok and got.ok) or apart(base, whole.tensors, without.tensors, _SAME) is None:
+            continue
+        spelled = subject.names[name]
+        here = split(spelled)[0] in held
+        if not here and name not in _EXPECTED:
+            continue
+        wrong = apart(base.only("b"), got.tensors, whole.tensors, _SAME)
+        other = apart(base.only("a"), got.tensors, without.tensors, _SAME)
+        found = wrong or other
+        if found is None:
+            continue
+        ignored = apart(base.only("b"), got.tensors, without.tensors, _SAME) is None
+        given = ", ".join(f"{key}={each!r}" for key, each in own.items())
+        if wrong is None:
+            text = f"a group's own {given} acts on the other group"
+        else:
+            text = f"a group's own {given} {'is ignored' if ignored else 'does not act as it does for the whole optimizer'}"
+        steps = found.step + 1
+        yield Finding(
+            f"{text}: after step {steps} a parameter is {found.got:.9g}, expected {found.expected:.9g}",
+            {**shown(subject, base.first(steps)), "groups": mixed.options["groups"]},
+            found.expected,
+            found.got,
+            cause="" if here else f"{split(spelled)[0]} is no setting of its groups",
+            repro=_two_groups(subject, base.first(steps), own, found.name, found.where, found.expected),
+            severity=None if (here or name == "lr") and not _only_begins(subject, name) else "warning",
+        )
+        return
+
+
+_EXPECTED = ("lr", "momentum", "weight_decay", "beta1", "beta2", "eps")
+_FACTORS = {"lr": 3.0, "beta1": 0.5, "beta2": 0.5, "momentum": 0.5, "alpha": 0.5, "rho": 0.5}
+_INSTEAD = {"weight_decay": 0.1, "eps": 1e-2, "momentum": 0.5}
+
+
+def _overrides(subject: OptimizerSubject) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+    """Settings of one group, each with what the whole optimizer has to have for it to act."""
+    values = _moved(subject)
+    for name, value in values.items():
+        needed = {"momentum": values["momentum"]} if name in ("nesterov", "dampening") and "momentum" in values else {}
+        if name == "dampening":
+            needed["nesterov"] = False
+        yield name, value, {each: asked for each, asked in needed.items() if subject.takes(each)}
+
+
+def _moved(subject: OptimizerSubject) -> dict[str, Any]:
+    """A valid value other than it has, for each hyper-parameter that it takes."""
+    found: dict[str, Any] = {}
+    if subject.definition is not None:
+        for entry in subject.definition.hyper:
+            if not subject.takes(entry.name):
+                continue
+            now = subject.hyper[entry.name]
+            if is_switch(entry):
+                found[entry.name] = not now
+            else:
+                value = other_value(entry)
+                found[entry.name] = value if value != now else value / 2
+        return found
+    for name in subject.names:
+        now = subject.hyper.get(name)
+        if isinstance(now, bool):
+            found[name] = not now
+        elif isinstance(now, float) and now and name in _FACTORS:
+            found[name] = now * _FACTORS[name]
+        elif name in _INSTEAD:
+            found[name] = _INSTEAD[name]
+    return found
+
+
+def _only_begins(subject: OptimizerSubject, name: str) -> bool:
+    """Whether a hyper-parameter is only what the state begins with."""
+    rule_ = subject.definition
+    if rule_ is None:
+        return False
+    used = {str(symbol) for _, line in rule_.equations for symbol in line.free_symbols}
+    return name not in used
+
+
+def _two_groups(
+    subject: OptimizerSubject, plan: Plan, own: Mapping[str, Any], name: str, where: tuple[int, ...], expected: float
+) -> str:
+    at = "".join(f"[{each}]" for each in where)
+    second = ", ".join(['"params": [b]', *(f"{key!r}: {value!r}" for key, value in own.items())])
+    lines = [f"print({name}{at}.item())  # expected {expected!r}"]
+    return stepping(subject, plan, lines, handed=f'[{{"params": [a]}}, {{{second}}}]')
