@@ -281,20 +281,20 @@ class UpdateRule:
     def __post_init__(self) -> None:
         """Refuse lines that cannot be read from top to bottom, and variants of what is not there."""
         lefts = [left for left, _ in self.equations]
-        _refuse(self, "one line for each left side, got two for", [each for each in lefts if lefts.count(each) > 1])
+        twice = [left for number, left in enumerate(lefts) if left in lefts[:number]]
+        _refuse(self, "one line for each left side, got two for", twice)
+        forms = {left: [right] for left, right in self.equations}
         for name, lines in self.variants.items():
-            _refuse(self, f"left sides of its own in {name!r}, got", [left for left, _ in lines if left not in lefts])
-        _refuse(
-            self, "accepted variants among its own, got", [each for each in self.accepted if each not in self.variants]
-        )
+            _refuse(self, f"left sides of its own in {name!r}, got", [left for left, _ in lines if left not in forms])
+            for left, right in lines:
+                forms[left].append(right)
+        unheard = [name for name in self.accepted if name not in self.variants]
+        _refuse(self, "accepted variants among its own, got", unheard)
         known = {self.parameter, self.gradient, self.step, *SIZES}
         known |= {entry.symbol for entry in self.state} | {entry.symbol for entry in self.hyper}
-        for left, right in self.equations:
-            others = [expression for lines in self.variants.values() for name, expression in lines if name == left]
-            for expression in (right, *others):
-                _refuse(
-                    self, f"known symbols in a line of {left}, got", sorted(expression.free_symbols - known, key=str)
-                )
+        for left, rights in forms.items():
+            unknown = set[sp.Basic]().union(*(right.free_symbols for right in rights)) - known
+            _refuse(self, f"known symbols in a line of {left}, got", sorted(unknown, key=str))
             known.add(left)
 
     @cached_property

@@ -23,7 +23,7 @@ from torchstone.definitions.optimizers_common import (
     small,
     weight_decay,
 )
-from torchstone.definitions.tensors import COLUMNS, ROWS, MatrixProduct, Total, Transposed
+from torchstone.definitions.tensors import COLUMNS, ROWS, MatrixProduct, Total, Transposed, larger, smaller
 
 _STEPS = 5
 nesterov = sp.Symbol("nesterov")
@@ -35,7 +35,7 @@ A = sp.symbols(f"A:{_STEPS}", real=True)
 
 def _newton_schulz() -> Lines:
     """X[0], of norm 1, towards the orthogonal matrix that is nearest: all singular values towards 1."""
-    lines: list[tuple[sp.Symbol, sp.Expr]] = [(X[0], u / sp.Max(sp.sqrt(Total(u**2)), eps))]
+    lines: list[tuple[sp.Symbol, sp.Expr]] = [(X[0], u / larger(sp.sqrt(Total(u**2)), eps))]
     for n in range(_STEPS):
         lines.append((A[n], MatrixProduct(X[n], Transposed(X[n]))))
         lines.append((X[n + 1], _quintic(n, a1, a3, a5)))
@@ -69,7 +69,7 @@ MUON = UpdateRule(
         (b, momentum * b + (1 - momentum) * slope),
         (u, choose(nesterov, (1 - momentum) * slope + momentum * b, b)),
         *_newton_schulz(),
-        (ratio, sp.sqrt(sp.Max(1, ROWS / COLUMNS))),
+        (ratio, sp.sqrt(larger(1, ROWS / COLUMNS))),
         DECOUPLED_DECAY,
         (p, decayed - lr * ratio * _LAST),
     ),
@@ -86,11 +86,11 @@ MUON = UpdateRule(
     ),
     variants={
         "the learning rate matched to AdamW's: Moonshot": (
-            (ratio, sp.Rational(2, 10) * sp.sqrt(sp.Max(ROWS, COLUMNS))),
+            (ratio, sp.Rational(2, 10) * sp.sqrt(larger(ROWS, COLUMNS))),
         ),
         "the learning rate times sqrt(rows / columns): Modula": ((ratio, sp.sqrt(ROWS / COLUMNS)),),
         "the learning rate as it is, whatever the shape: the post": ((ratio, sp.S.One),),
-        "the learning rate adjusted with rows and columns swapped": ((ratio, sp.sqrt(sp.Max(1, COLUMNS / ROWS))),),
+        "the learning rate adjusted with rows and columns swapped": ((ratio, sp.sqrt(larger(1, COLUMNS / ROWS))),),
         "not orthogonalised": ((_LAST, X[0]),),
         "one iteration less": ((_LAST, X[_STEPS - 1]),),
         "the term of third order lost": ((_LAST, _quintic(_STEPS - 1, a1, sp.S.Zero, a5)),),
@@ -183,7 +183,7 @@ LBFGS = UpdateRule(
         (r1, r0 + (alpha2 - _where(sp.Ne(c2, 0), Total(y2 * r0) / c2)) * s2),
         (r2, r1 + (alpha1 - _where(sp.Ne(c1, 0), Total(y1 * r1) / c1)) * s1),
         (direction, _where(_MOVES, r2, direction)),
-        (length, _where(_MOVES, _where(_FIRST, lr * sp.Min(1, 1 / size), lr), length)),
+        (length, _where(_MOVES, _where(_FIRST, lr * smaller(1, 1 / size), lr), length)),
         (before, _where(_MOVES, g, before)),
         (n, n + _where(_MOVES, sp.S.One)),
         (p, p + _where(_MOVES, length * direction)),
@@ -203,9 +203,9 @@ LBFGS = UpdateRule(
         "the first matrix as s.s / s.y": ((scale, _where(_KEPT, Total(s**2) / curvature, scale)),),
         "the first step not shortened": ((length, _where(_MOVES, lr, length)),),
         "the first step shortened by the 2-norm": (
-            (length, _where(_MOVES, _where(_FIRST, lr * sp.Min(1, 1 / sp.sqrt(Total(g**2))), lr), length)),
+            (length, _where(_MOVES, _where(_FIRST, lr * smaller(1, 1 / sp.sqrt(Total(g**2))), lr), length)),
         ),
-        "every step shortened as the first": ((length, _where(_MOVES, lr * sp.Min(1, 1 / size), length)),),
+        "every step shortened as the first": ((length, _where(_MOVES, lr * smaller(1, 1 / size), length)),),
         "the length of the step left out of s": ((s, direction),),
         "the second loop left out": ((r1, r0), (r2, r1)),
         "the second loop's correction added": (

@@ -31,7 +31,7 @@ from torchstone.definitions.optimizers_common import (
     weight_decay,
 )
 from torchstone.definitions.optimizers_matrices import LBFGS, MUON
-from torchstone.definitions.tensors import COUNT, DIMENSIONS, ColumnMean, RowMean, Total
+from torchstone.definitions.tensors import COUNT, DIMENSIONS, ColumnMean, RowMean, Total, larger, smaller
 
 m_hat, v_hat, r, u, trust = sp.symbols("m_hat v_hat r u trust", real=True)
 norm_p, norm_u = sp.symbols("norm_p norm_u", real=True)
@@ -45,13 +45,13 @@ def norm(expression: sp.Expr) -> sp.Expr:
 _CORRECTED = ((m_hat, m / (1 - beta1**t)), (v_hat, v / (1 - beta2**t)))
 _UNCORRECTED = ((m_hat, m), (v_hat, v))
 _NO_RATIO_OF_ZERO = (norm_p > 0) & (norm_u > 0)
-_CLIPPED_NORM = (norm_p, sp.Min(norm(p), 10))
+_CLIPPED_NORM = (norm_p, smaller(norm(p), 10))
 _LAMB_VARIANTS: Variants = {
     "no bias correction: the paper's appendix": _UNCORRECTED,
     "the parameter's norm clipped at 10": (_CLIPPED_NORM,),
     "no bias correction, and the parameter's norm clipped at 10: pytorch-lamb": (*_UNCORRECTED, _CLIPPED_NORM),
     "the trust ratio clipped at 1: timm's trust_clip": (
-        (trust, sp.Piecewise((sp.Min(norm_p / norm_u, 1), _NO_RATIO_OF_ZERO), (1, True))),
+        (trust, sp.Piecewise((smaller(norm_p / norm_u, 1), _NO_RATIO_OF_ZERO), (1, True))),
     ),
     "no trust ratio where there is no weight decay: NVIDIA's apex": (
         (trust, sp.Piecewise((norm_p / norm_u, _NO_RATIO_OF_ZERO & (weight_decay > 0)), (1, True))),
@@ -169,10 +169,10 @@ _ADAFACTOR_VARIANTS: Variants = {
     ),
     **IGNORES_MAXIMIZE,
     "the update not clipped": ((clipped, u),),
-    "the threshold d ignored": ((clipped, u / sp.Max(1, rms(u))),),
-    "the update clipped by its norm": ((clipped, u / sp.Max(1, norm(u) / d)),),
-    "a step that scales with the parameter's norm": ((alpha, sp.Max(eps2, norm(p)) * rho),),
-    "the parameter's RMS taken after the weight decay": ((alpha, sp.Max(eps2, rms(p - lr * weight_decay * p)) * rho),),
+    "the threshold d ignored": ((clipped, u / larger(1, rms(u))),),
+    "the update clipped by its norm": ((clipped, u / larger(1, norm(u) / d)),),
+    "a step that scales with the parameter's norm": ((alpha, larger(eps2, norm(p)) * rho),),
+    "the parameter's RMS taken after the weight decay": ((alpha, larger(eps2, rms(p - lr * weight_decay * p)) * rho),),
     "eps added to the parameter's RMS": ((alpha, (eps2 + rms(p)) * rho),),
     "matrices not factored": ((V, _average(V, squared)), (estimate, V)),
     "the factors' product not divided by their mean": ((estimate, _of_matrix(R * C, V)),),
@@ -180,7 +180,7 @@ _ADAFACTOR_VARIANTS: Variants = {
     "the mean of the factors in place of their product": ((estimate, _of_matrix((R + C) / 2, V)),),
     "the decay of the second moment with t + 1": ((weight, (t + 1) ** beta2_decay),),
     "the decay of the second moment the wrong way round": ((weight, 1 - t**beta2_decay),),
-    "no root": ((u, signed / sp.Max(estimate, eps1)),),
+    "no root": ((u, signed / larger(estimate, eps1)),),
     "weight decay ignored": (PLAIN_PARAMETER,),
     "weight decay not multiplied by the learning rate": ((decayed, p - weight_decay * p),),
     "weight decay of the wrong sign": ((decayed, p + lr * weight_decay * p),),
@@ -203,17 +203,17 @@ ADAFACTOR = UpdateRule(
     ),
     equations=(
         DESCEND,
-        (rho, sp.Min(lr, 1 / sp.sqrt(t))),
-        (alpha, sp.Max(eps2, rms(p)) * rho),
+        (rho, smaller(lr, 1 / sp.sqrt(t))),
+        (alpha, larger(eps2, rms(p)) * rho),
         DECOUPLED_DECAY,
         (weight, t**beta2_decay),
         (squared, signed**2),
         (R, _of_matrix(_average(R, RowMean(squared)), sp.S.Zero)),
         (C, _of_matrix(_average(C, ColumnMean(squared)), sp.S.Zero)),
         (V, _of_matrix(sp.S.Zero, _average(V, squared))),
-        (estimate, _of_matrix(R * C / sp.Max(ColumnMean(R), eps1), V)),
-        (u, signed / sp.Max(sp.sqrt(estimate), eps1)),
-        (clipped, u / sp.Max(1, rms(u) / d)),
+        (estimate, _of_matrix(R * C / larger(ColumnMean(R), eps1), V)),
+        (u, signed / larger(sp.sqrt(estimate), eps1)),
+        (clipped, u / larger(1, rms(u) / d)),
         (p, decayed - alpha * clipped),
     ),
     counterpart="torch.optim.Adafactor",

@@ -53,6 +53,16 @@ class MatrixProduct(TensorFunction):
     nargs = 2
 
 
+def larger(one: Any, other: Any) -> sp.Expr:
+    """The larger of two numbers, as it stands: SymPy takes milliseconds to find out that it cannot say which."""
+    return sp.Max(one, other, evaluate=False)
+
+
+def smaller(one: Any, other: Any) -> sp.Expr:
+    """The smaller of two numbers, as it stands."""
+    return sp.Min(one, other, evaluate=False)
+
+
 def is_elementwise(expression: sp.Basic) -> bool:
     """Whether an expression at one element needs that element of each tensor alone."""
     return not (expression.has(TensorFunction) or expression.free_symbols & set(SIZES))
