@@ -1,7 +1,8 @@
 """What a wrong optimizer computes instead: the variants of its definition, and other clocks, tried one by one."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from torchstone import definitions
 from torchstone.check.optimizers.evidence import departure
 from torchstone.check.optimizers.plan import Plan
+from torchstone.check.optimizers.scenarios import scenarios
 from torchstone.definitions import UpdateRule
 
 if TYPE_CHECKING:
@@ -19,40 +21,60 @@ _NEAR = 2e-6  # of the way so far: float32 on the way may hide in it, and no oth
 
 @dataclass(frozen=True)
 class Guess:
-    """One thing that a subject may do instead: another rule, another plan, other step counts."""
+    """One thing that a subject may do instead: another rule, and of each plan another version or other step counts."""
 
     text: str
     rule: UpdateRule
-    plan: Plan
-    counts: Mapping[str, Sequence[int]] | None = None
+    plan: Callable[[Plan], Plan] = lambda plan: plan
+    counts: Callable[[Plan], Mapping[str, Sequence[int]]] | None = None
 
 
 def cause(subject: "OptimizerSubject", plan: Plan) -> str:
-    """What the subject does instead in a plan, as a sentence; "" where nothing known reproduces it."""
-    if subject.definition is None:
+    """What the subject does instead in a plan, as a sentence; "" where nothing known reproduces it.
+
+    Where a plan cannot tell several guesses apart, the other scenarios of O201 do.
+    """
+    if subject.definition is None or not subject.run(plan).ok:
         return ""
+    likely = [guess for guess in guesses(subject.definition, plan) if reproduces(subject, guess, plan)]
+    if len(likely) > 1:
+        for _, other in scenarios(subject):
+            likely = [guess for guess in likely if reproduces(subject, guess, other, must_tell=False)] or likely[:1]
+            if len(likely) == 1:
+                break
+    return likely[0].text if likely else ""
+
+
+def throughout(subject: "OptimizerSubject", guess: Guess) -> bool:
+    """Whether a guess reproduces the subject in every scenario of O201."""
+    return all(reproduces(subject, guess, plan, must_tell=False) for _, plan in scenarios(subject))
+
+
+def reproduces(subject: "OptimizerSubject", guess: Guess, plan: Plan, must_tell: bool = True) -> bool:
+    """Whether a guess leads where the subject goes, in a plan; what the subject refuses says nothing against it.
+
+    `must_tell`: the plan has to tell the guess from the definition.
+    """
     answer = subject.run(plan)
     if not answer.ok:
-        return ""
-    for guess in guesses(subject.definition, plan):
-        try:
-            right = subject.expected(
-                guess.plan, definition=guess.rule, counts=guess.counts, hyper=_known(subject, guess.rule)
-            )
-        except Exception:
-            continue
-        tolerance = max(_NEAR, guess.rule.precision)
-        if departure(plan, answer, right, tolerance) is None and _tells(subject, guess, right, plan):
-            return guess.text
-    return ""
+        return not must_tell
+    try:
+        counts = guess.counts(plan) if guess.counts is not None else None
+        right = subject.expected(
+            guess.plan(plan), definition=guess.rule, counts=counts, hyper=_known(subject, guess.rule)
+        )
+    except Exception:  # another rule may be undefined at these settings
+        return False
+    if departure(plan, answer, right, max(_NEAR, guess.rule.precision)) is not None:
+        return False
+    return not must_tell or _tells(subject, right, plan)
 
 
 def _known(subject: "OptimizerSubject", rule: UpdateRule) -> dict[str, Any]:
     return {name: value for name, value in subject.hyper.items() if name in {entry.name for entry in rule.hyper}}
 
 
-def _tells(subject: "OptimizerSubject", guess: Guess, other: Mapping[str, Any], plan: Plan) -> bool:
-    """Whether the plan tells the guess from the definition at all."""
+def _tells(subject: "OptimizerSubject", other: Mapping[str, Any], plan: Plan) -> bool:
     right = subject.expected(plan)
     return any(not np.array_equal(right[name].parameters, other[name].parameters, equal_nan=True) for name in right)
 
@@ -60,22 +82,32 @@ def _tells(subject: "OptimizerSubject", guess: Guess, other: Mapping[str, Any], 
 def guesses(rule: UpdateRule, plan: Plan) -> Iterator[Guess]:
     """What may be done instead, the likeliest first."""
     for name in rule.variants:
-        yield Guess(f"this is {rule.title} with one change: {name}", rule.variant(name), plan)
-    for text, counts in clocks(plan):
-        yield Guess(text, rule, plan, counts)
-    if plan.changes:
+        yield Guess(f"this is {rule.title} with one change: {name}", rule.variant(name))
+    if any(plan.missing.values()):
         yield Guess(
-            "it goes on with the settings of its construction, whatever changes", rule, replace(plan, changes={})
+            "its step count is shared: it counts calls of step, not a parameter's own steps", rule, counts=calls
         )
+    if len(plan.start) > 1:
+        yield Guess("its step count is shared: every parameter advances it", rule, counts=advanced_by_each)
+    if plan.changes:
+        yield Guess("it goes on with the settings of its construction, whatever changes", rule, _unchanged)
     for name in plan.hyper:
-        rest = {key: value for key, value in plan.hyper.items() if key != name}
-        changes = {
-            step: {key: value for key, value in values.items() if key != name} for step, values in plan.changes.items()
-        }
-        yield Guess(f"{name} is not used as it was given", rule, replace(plan, hyper=rest, changes=changes))
+        yield Guess(f"{name} is not used as it was given", rule, partial(_without, name=name))
     for other in definitions.every("optimizer"):
         if isinstance(other, UpdateRule) and other is not rule:
-            yield Guess(f"this is {other.title}", other, plan)
+            yield Guess(f"this is {other.title}", other)
+
+
+def _unchanged(plan: Plan) -> Plan:
+    return replace(plan, changes={})
+
+
+def _without(plan: Plan, name: str) -> Plan:
+    """The plan without what it says of a hyper-parameter."""
+    changes = {
+        step: {key: value for key, value in values.items() if key != name} for step, values in plan.changes.items()
+    }
+    return replace(plan, hyper={key: value for key, value in plan.hyper.items() if key != name}, changes=changes)
 
 
 def calls(plan: Plan) -> dict[str, list[int]]:
@@ -83,17 +115,12 @@ def calls(plan: Plan) -> dict[str, list[int]]:
     return {name: [step + 1 for step in range(plan.steps)] for name in plan.start}
 
 
-def clocks(plan: Plan) -> Iterator[tuple[str, dict[str, list[int]]]]:
-    """Step counts other than each parameter's own."""
-    names = list(plan.start)
-    has = {name: [step not in plan.missing.get(name, ()) for step in range(plan.steps)] for name in names}
-    if any(not each for steps in has.values() for each in steps):
-        yield "its step count is shared: it counts calls of step, not each parameter's own steps", calls(plan)
-    if len(names) > 1:
-        counts: dict[str, list[int]] = {name: [] for name in names}
-        total = 0
-        for step in range(plan.steps):
-            for name in names:
-                total += has[name][step]
-                counts[name].append(max(total, 1))
-        yield "its step count is shared: every parameter advances it", counts
+def advanced_by_each(plan: Plan) -> dict[str, list[int]]:
+    """The step counts of one counter that every parameter with a gradient advances."""
+    counts: dict[str, list[int]] = {name: [] for name in plan.start}
+    total = 0
+    for step in range(plan.steps):
+        for name in plan.start:
+            total += step not in plan.missing.get(name, ())
+            counts[name].append(max(total, 1))
+    return counts

@@ -32,6 +32,9 @@ def _scenarios(subject: OptimizerSubject) -> Iterator[tuple[str, Plan]]:
     for name, value in moved.items():
         if name != "lr":
             yield _with(subject, {name: value}), subject.wide().with_(hyper={name: value})
+    if {"momentum", "dampening"} <= set(moved):
+        both = {name: moved[name] for name in ("momentum", "dampening")}
+        yield _with(subject, both), subject.wide().with_(hyper=both)
     if "lr" in moved:
         yield "with a learning rate that changes", changing(subject, subject.wide())
     gaps = {"b": [0, 3, 4, 7]}

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import torch
 
 from torchstone.check.asking import Refused
-from torchstone.check.optimizers.diagnose import calls
-from torchstone.check.optimizers.evidence import SINGLE, Departure, finding, leaves
+from torchstone.check.optimizers.diagnose import Guess, calls, reproduces, throughout
+from torchstone.check.optimizers.evidence import SINGLE, Departure, finding, leaves, shown
 from torchstone.check.optimizers.scenarios import scenarios
 from torchstone.check.optimizers.subject import OptimizerSubject
-from torchstone.check.result import Finding
+from torchstone.check.result import Finding, Severity
 from torchstone.check.rule import NotApplicable, rule
+from torchstone.definitions import UpdateRule
 
 
 @rule("O201", "trajectory", kinds=("optimizer",), need="definition")
@@ -32,6 +34,7 @@ def trajectory(subject: OptimizerSubject) -> Iterator[Finding]:
         the rule is another one.
     """
     subject.must(subject.ordinary(1))
+    imprecise: Finding | None = None
     for text, plan in scenarios(subject):
         try:
             found = leaves(subject, plan)
@@ -39,8 +42,14 @@ def trajectory(subject: OptimizerSubject) -> Iterator[Finding]:
             continue  # of settings that it refuses, nothing can be said
         if found is None or _counts_calls(subject, found):
             continue
-        yield _finding(subject, text, found)
+        if leaves(subject, plan, precision=SINGLE) is None:
+            imprecise = imprecise or _single(subject, text, found)
+            continue
+        yield _accepted(subject, text, found) or _wrong(subject, text, found)
         return
+    if imprecise is not None:
+        yield imprecise
+    yield from _outcomes(subject)
 
 
 def _counts_calls(subject: OptimizerSubject, found: Departure) -> bool:
@@ -53,34 +62,79 @@ def _counts_calls(subject: OptimizerSubject, found: Departure) -> bool:
     return leaves(subject, found.plan, counts=calls(found.plan), precision=SINGLE) is None
 
 
-def _finding(subject: OptimizerSubject, text: str, found: Departure) -> Finding:
-    definition = subject.definition
-    assert definition is not None
-    told = f" {text}" if text else ""
-    if leaves(subject, found.plan, precision=SINGLE) is None:
-        return Finding(
-            f"it follows {definition.name} to single precision only: {found.sentence}{told}",
-            expected=found.expected,
-            got=found.got,
-            ulp=found.ulp,
-            severity="warning",
-        )
-    for name in definition.accepted:
-        if leaves(subject, found.plan, definition=definition.variant(name), precision=SINGLE) is None:
-            return Finding(
-                f"it follows another published form of {definition.name}: {name}; {found.sentence}{told}",
-                expected=found.expected,
-                got=found.got,
-                ulp=found.ulp,
-                severity="warning",
-            )
+def _single(subject: OptimizerSubject, text: str, found: Departure) -> Finding:
+    assert subject.definition is not None
+    told = f"it follows {subject.definition.name} to single precision only, in float64: {found.sentence}"
+    return _told(subject, found, f"{told} {text}".rstrip(), "warning")
+
+
+def _accepted(subject: OptimizerSubject, text: str, found: Departure) -> Finding | None:
+    """Another published form that the subject follows throughout, if there is one."""
+    rule = subject.definition
+    assert rule is not None
+    for name in rule.accepted:
+        guess = Guess(name, rule.variant(name))
+        if reproduces(subject, guess, found.plan) and throughout(subject, guess):
+            said = f"it follows another published form of {rule.name}: {name}; {found.sentence} {text}"
+            return _told(subject, found, said.rstrip(), "warning")
+    return None
+
+
+def _told(subject: OptimizerSubject, found: Departure, message: str, severity: Severity) -> Finding:
+    given = shown(subject, found.plan.first(found.step + 1).only(found.name))
+    return Finding(message, given, found.expected, found.got, found.ulp, severity=severity)
+
+
+def _wrong(subject: OptimizerSubject, text: str, found: Departure) -> Finding:
+    rule = subject.definition
+    assert rule is not None
     made = finding(
-        subject, found, lambda small: f"{small.sentence}{told}", lambda plan: leaves(subject, plan, precision=SINGLE)
+        subject,
+        found,
+        lambda small: f"{small.sentence} {text}".rstrip(),
+        lambda plan: leaves(subject, plan, precision=SINGLE),
     )
     if made.cause or subject.firm:
         return made
-    doubt = f"; if it is meant to be another rule than {definition.name}, say so with `--definition none`"
+    doubt = f"; if it is meant to be another rule than {rule.name}, say so with `--definition none`"
     return replace(made, message=made.message + doubt, severity="warning")
+
+
+def _outcomes(subject: OptimizerSubject) -> Iterator[Finding]:
+    """State that nothing else shows: what it keeps for its user, such as an average of the parameters."""
+    rule = subject.definition
+    assert rule is not None
+    kept = [entry for entry in rule.state if entry.key and entry.symbol not in _used(rule)]
+    if not kept:
+        return
+    plan = subject.settled(subject.ordinary())
+    early = [entry.name for entry in rule.hyper if entry.name == "t0" and subject.takes("t0")]  # when averaging begins
+    plan = plan.with_(hyper=dict.fromkeys(early, 2.0))
+    answer, right = subject.run(plan), subject.expected(plan)
+    for entry in kept:
+        for name, path in right.items():
+            got = answer.tensors.get(f"state.{name}.{entry.key}")
+            truth = torch.as_tensor(path.state[str(entry.symbol)][-1])
+            if got is not None and got.shape == truth.shape and not torch.allclose(got.double(), truth, rtol=1e-5):
+                off = float((got.double() - truth).abs().max())
+                yield Finding(
+                    f"after {plan.steps} steps its {entry.key!r} is {off:.3g} from what it should be; the parameters "
+                    "are right",
+                    shown(subject, plan),
+                )
+                return
+
+
+def _used(rule: UpdateRule) -> set[Any]:
+    """The symbols that the parameter depends on, now or at a later step."""
+    lines = dict(rule.equations)
+    used, waiting = set(), [rule.parameter]
+    while waiting:
+        symbol = waiting.pop()
+        if symbol not in used:
+            used.add(symbol)
+            waiting += lines[symbol].free_symbols if symbol in lines else ()
+    return used
 
 
 @rule("O202", "like-torch", kinds=("optimizer",), need="counterpart")
