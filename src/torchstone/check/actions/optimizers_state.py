@@ -2,7 +2,7 @@
 
 import copy
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -96,7 +96,7 @@ def checkpoints(held: Any, options: Options, tensors: Tensors) -> Answer:
     """What writing and loading a state dict does besides.
 
     Facts: "odd", what it holds besides tensors, numbers and text, [[where, type], ...]; "written" and "stepped", the
-    parts of a dict that loading it, and the loader's steps, change; "own", whether `load_state_dict` is the
+    keys of a dict that loading it, and the loader's steps, change; "own", whether `load_state_dict` is the
     subject's own; "dtypes", {what: [before, after, numbers]} of the state where loading changes them. Tensors:
     "plain.NAME", and "asked.NAME" where `state_dict()` is called before each step.
     """
@@ -135,19 +135,21 @@ def _dtype(tensor: Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
 
 
-def _changed(before: Any, after: Any, place: str = "") -> list[str]:
-    """The places in a state dict whose values are not what they were."""
+def _changed(before: Any, after: Any) -> list[str]:
+    """The entries of a state dict whose values are not what they were, each key once."""
+    return list(dict.fromkeys(_differing(before, after, "all of it")))
+
+
+def _differing(before: Any, after: Any, key: str) -> Iterator[str]:
     if isinstance(before, dict) and isinstance(after, dict):
-        gone = [f"{place}[{key!r}]" for key in before if key not in after]
-        come = [f"{place}[{key!r}]" for key in after if key not in before]
-        kept = [
-            each for key in before if key in after for each in _changed(before[key], after[key], f"{place}[{key!r}]")
-        ]
-        return [*gone, *come, *kept]
-    if isinstance(before, (list, tuple)) and isinstance(after, (list, tuple)) and len(before) == len(after):
-        pairs = enumerate(zip(before, after, strict=True))
-        return [each for number, (a, b) in pairs for each in _changed(a, b, f"{place}[{number}]")]
-    return [] if alike(before, after) else [place]
+        yield from (str(each) for each in before.keys() ^ after.keys())
+        for each in before.keys() & after.keys():
+            yield from _differing(before[each], after[each], each if isinstance(each, str) else key)
+    elif isinstance(before, (list, tuple)) and isinstance(after, (list, tuple)) and len(before) == len(after):
+        for one, other in zip(before, after, strict=True):
+            yield from _differing(one, other, key)
+    elif not alike(before, after):
+        yield key
 
 
 @action

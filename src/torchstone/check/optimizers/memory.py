@@ -11,17 +11,15 @@ from torchstone.check.optimizers.bench import Bench
 
 _DEEPEST = 3  # an optimizer within an optimizer within an optimizer
 _PLAIN = (bool, int, float, str, type(None))
-# What PyTorch's own base class keeps, and its learning rate schedulers put there.
-_OF_THE_BASE = frozenset(
-    (
-        *("param_groups", "state", "defaults", "_zero_grad_profile_name", "_warned_capturable_if_run_uncaptured"),
-        *("_step_count", "_opt_called", "_hook_for_profile"),
-    )
+# What PyTorch's own base class keeps.
+_OF_THE_BASE = (
+    *("param_groups", "state", "defaults"),
+    *("_zero_grad_profile_name", "_warned_capturable_if_run_uncaptured", "_hook_for_profile"),
 )
 
 
 def memory(bench: Bench) -> dict[str, Any]:
-    """What the optimizer holds, by names that mean something to its author: `state["step"] of a`, `self.t`."""
+    """What the optimizer holds, by names that mean something to its author: `state["step"] of a`, `self.t`, `p.t`."""
     found: dict[str, Any] = {}
     for name, value in bench.state().items():
         owner, _, key = name.partition(".")
@@ -29,6 +27,8 @@ def memory(bench: Bench) -> dict[str, Any]:
     for number, settings in enumerate(bench.settings()):
         place = f" of group {number}" if number else ""
         found |= {f'group["{key}"]{place}': value for key, value in settings.items()}
+    for name, parameter in bench.parameters.items():
+        found |= {f"p.{key} of {name}": value for key, value in vars(parameter).items()}
     return {**found, **attributes(bench.optimizer)}
 
 

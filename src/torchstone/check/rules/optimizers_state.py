@@ -18,6 +18,7 @@ from torchstone.check.rule import NotApplicable, rule
 _AT = 4  # steps before the checkpoint
 _STEPS = 9
 _LONG = 60
+_OUTSIDE = ("self.", "p.")  # attributes of the optimizer, and of a parameter: in no state dict by themselves
 _TINY = 1e-6  # of the way so far: what a state kept in float32 changes
 # What PyTorch added to its optimizers over the years: checkpoints of before have none of these.
 _ADDED = ("maximize", "foreach", "capturable", "differentiable", "fused", "amsgrad")
@@ -89,7 +90,7 @@ def resume(subject: OptimizerSubject) -> Iterator[Finding]:
             told = True
             yield _unsaved(answer)
         apart = _apart(answer, "whole", "resumed", list(plan.start))
-        if apart is None and _names(answer, "self."):
+        if apart is None and _names(answer, *_OUTSIDE):
             longer = subject.ordinary(_LONG).with_(hyper=plan.hyper)
             again = _asked(subject, "resumed", longer, **options)
             apart = _apart(again, "whole", "resumed", list(plan.start)) if again.ok else None
@@ -101,25 +102,41 @@ def resume(subject: OptimizerSubject) -> Iterator[Finding]:
 
 def _interruptions(subject: OptimizerSubject) -> Iterator[tuple[str, Plan, dict[str, Any]]]:
     """What is interrupted, and when: the plainest first."""
-    plan = subject.ordinary(_STEPS)
+    plan = _calming(subject.ordinary(_STEPS))
     yield "", plan, {}
     groups = {"groups": [[name] for name in plan.start]} if subject.has("param_groups") else {}
     late = {next(iter(plan.start)): list(range(_AT))}
     split = ", in two groups" if groups else ""
     yield f" where the first parameter has had no gradient yet{split}", plan.with_(missing=late), groups
-    keeping = {name: value for name, value in _KEEPING.items() if subject.takes(name) and name in subject.hyper}
-    if keeping:
-        told = ", ".join(f"{name}={value!r}" for name, value in subject.build(keeping).items())
-        yield f" with {told}", plan.with_(hyper=keeping), {}
+    busy = _busy(subject, plan)
+    if busy.hyper:
+        told = ", ".join(f"{name}={value!r}" for name, value in subject.build(busy.hyper).items())
+        yield f" with {told}", busy, {}
     yield " before the first step", plan, {"at": 0}
 
 
-def _names(answer: Answer, prefix: str = "") -> list[str]:
+def _calming(plan: Plan) -> Plan:
+    """The plan with larger gradients before the checkpoint: what remembers the largest shows."""
+    scale = torch.ones(plan.steps, dtype=torch.float64)
+    scale[:_AT] = 32.0
+    return plan.with_(
+        gradients={name: each * scale.reshape(-1, *[1] * (each.dim() - 1)) for name, each in plan.gradients.items()}
+    )
+
+
+def _busy(subject: OptimizerSubject, plan: Plan) -> Plan:
+    """The plan with all on that keeps a state, where the subject takes that."""
+    keeping = {name: value for name, value in _KEEPING.items() if subject.takes(name) and name in subject.hyper}
+    busy = plan.with_(hyper=keeping)
+    return busy if keeping and subject.run(busy.first(2)).ok else plan
+
+
+def _names(answer: Answer, *prefixes: str) -> list[str]:
     """What a checkpoint loses, each thing once, with its values where they are short."""
     found: dict[str, str] = {}
     for each in answer.facts.get("lost", ()):
         name = each["name"].partition(" of ")[0]
-        if each["name"].startswith(prefix):
+        if each["name"].startswith(prefixes or ""):
             short = each["had"] != each["has"] and len(each["had"]) < 12 and len(each["has"]) < 12
             found.setdefault(name, f"{name} ({each['had']} then, {each['has']} after loading)" if short else name)
     return list(found.values())
@@ -160,10 +177,10 @@ def _departed(
 
 def _cause(answer: Answer) -> tuple[str, bool]:
     """What a checkpoint loses, as a sentence; and whether that is a stream of random numbers, and nothing else."""
-    mine, kept = _names(answer, "self."), [name for name in _names(answer) if not name.startswith("self.")]
-    random = all(each["had"] == "Generator" for each in answer.facts["lost"] if each["name"].startswith("self."))
+    mine, kept = _names(answer, *_OUTSIDE), [name for name in _names(answer) if not name.startswith(_OUTSIDE)]
+    random = all(each["had"] == "Generator" for each in answer.facts["lost"] if each["name"].startswith(_OUTSIDE))
     if mine:
-        return f"{_listed(mine)}: kept on the optimizer, and not in its state dict", random
+        return f"{_listed(mine)}: kept on an object, and not in the state dict", random
     return f"{_listed(kept)}: not restored by load_state_dict" if kept else "", False
 
 
@@ -281,12 +298,12 @@ def hidden_state(subject: OptimizerSubject) -> Iterator[Finding]:
 
 
 def _kept_outside(subject: OptimizerSubject, plan: Plan, same: Answer) -> Iterator[Finding]:
-    mine = _names(same, "self.")
+    mine = _names(same, *_OUTSIDE)
     if not mine:
         return
     longer = _asked(subject, "resumed", subject.ordinary(_LONG))
     apart = _apart(longer, "whole", "resumed", list(plan.start)) if longer.ok else None
-    if apart is not None:
+    if apart is not None and apart[-1] > _TINY:
         yield Finding(
             f"{_listed(mine)} changes as it steps, and is not in the state dict",
             expected=apart[2],
@@ -347,8 +364,8 @@ def dict_hygiene(subject: OptimizerSubject) -> Iterator[Finding]:
     Instead: `copy.deepcopy(optimizer.state_dict())` where it is to be kept. In a `load_state_dict` of its own, clone.
     """
     subject.needs("state_dict", "load_state_dict")
-    plan = subject.ordinary(8)
-    subject.must(plan.first(1))
+    subject.must(subject.ordinary(1))
+    plan = _busy(subject, subject.ordinary(8))
     answer = _asked(subject, "checkpoints", plan)
     if not answer.ok:
         raise NotApplicable("no state dict of it loads: see O401")
@@ -367,8 +384,8 @@ def dict_hygiene(subject: OptimizerSubject) -> Iterator[Finding]:
     if facts["stepped"]:
         inherited = "" if facts["own"] else " (so does PyTorch's own base class)"
         yield Finding(
-            f"a state dict that was loaded is written into by the loader's steps: {_listed(facts['stepped'])}; "
-            f"two optimizers that load it share their state{inherited}",
+            f"steps after loading write into the dict that was loaded ({_listed(facts['stepped'])}): two optimizers "
+            f"that load it share their state{inherited}",
             severity="warning" if facts["own"] else "note",
         )
     if facts["odd"]:
@@ -405,8 +422,8 @@ def copied(subject: OptimizerSubject) -> Iterator[Finding]:
         subclass are missing in its copies, unless it has a `__getstate__`. What cannot be pickled is a note.
     Instead: state by parameter, not by `id(parameter)`, which is another one in the copy; no lambda as an attribute.
     """
-    plan = subject.ordinary(_STEPS)
-    subject.must(plan.first(1))
+    subject.must(subject.ordinary(1))
+    plan = _busy(subject, subject.ordinary(_STEPS))
     for how, text in (("copy", "copy.deepcopy"), ("pickle", "a round trip through pickle")):
         answer = _asked(subject, "copied", plan, how=how)
         if not answer.ok:
