@@ -11,34 +11,30 @@ import re
 import statistics
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import torch
-from judges import Component, gradcheck, one_example, torch_judge, torchstone
+from judges import Component, torch_judge, torchstone
+from matrix import PARTS, Part, part_of
 
 from torchstone.check.mutants import mutants
 
 BLOCK = re.compile(r"(<!-- make benchmark -->\n).*?(<!-- end -->)", re.DOTALL)
-JUDGES = {
-    "`torchstone check`": torchstone,
-    "`torch.autograd.gradcheck`": gradcheck,
-    "one example beside PyTorch's": one_example,
-    "torch-judge 0.1.1": torch_judge,
-}
+OURS, EXERCISES = "`torchstone check`", "torch-judge 0.1.1"
+Verdicts = dict[str, dict[int, tuple[bool, float]]]  # by judge and subject: whether it found something, and its time
 
 
-def measured(rounds: int) -> dict[str, dict[int, tuple[bool, float]]]:
+def measured(rounds: int, part: Part, components: list[Component]) -> Verdicts:
     """For each judge and each subject that it can judge: whether it found something, and its median time."""
-    components = [Component(each) for each in mutants()]
-    judges = dict(JUDGES)
+    judges = {OURS: torchstone, **part.judges, EXERCISES: torch_judge}
     try:
-        import torch_judge.tasks  # noqa: F401
+        import_module("torch_judge.tasks")
     except ImportError:
-        del judges["torch-judge 0.1.1"]
+        del judges[EXERCISES]
         print("torch-judge is left out: it is not installed (pip install torch-judge==0.1.1)", file=sys.stderr)
-    found: dict[str, dict[int, tuple[bool, float]]] = {name: {} for name in judges}
+    found: Verdicts = {name: {} for name in judges}
     for number, component in enumerate(components):
-        assert component.subject  # understood before the clock runs
         times: dict[str, list[float]] = {name: [] for name in judges}
         for _ in range(rounds):
             for name, judge in judges.items():
@@ -50,27 +46,31 @@ def measured(rounds: int) -> dict[str, dict[int, tuple[bool, float]]]:
     return found
 
 
-def table(found: dict[str, dict[int, tuple[bool, float]]]) -> str:
-    """The times, and the subjects of torch-judge's tasks."""
-    wrong = {number for number, each in enumerate(mutants()) if each.fires}
+def tables(rounds: int) -> str:
+    """The tables of all parts."""
+    every = [Component(each) for each in mutants()]
+    texts = []
+    for part in PARTS:
+        components = [each for each in every if part_of(each) is part]  # understood before the clock runs
+        found = measured(rounds, part, components)
+        texts.append(f"{part.title}:\n\n{table(found, [each.is_wrong for each in components])}")
+    return "\n\n".join(texts)
+
+
+def table(found: Verdicts, wrong: list[bool]) -> str:
+    """The times, and the subjects of torch-judge's tasks; `wrong` says of each subject whether it is."""
     lines = ["| | subjects | median time of one |", "|---|---|---|"]
     for name, verdicts in found.items():
-        seconds = statistics.median(each for _, each in verdicts.values())
+        seconds = statistics.median(each for _, each in verdicts.values()) if verdicts else float("nan")
         lines.append(f"| {name} | {len(verdicts)} | {1000 * seconds:.3g} ms |")
-    tried = found.get("torch-judge 0.1.1")
-    if tried:
-        both = sorted(tried)
-        lines += [
-            "",
-            "On the subjects that one of torch-judge's tasks asks for (ReLU, softmax, GELU, cross-entropy):",
-            "",
-        ]
+    both = found.get(EXERCISES)
+    if both:
+        lines += ["", "On the subjects that one of torch-judge's tasks asks for:", ""]
         lines += ["| | wrong ones found | false alarms on clean ones |", "|---|---|---|"]
-        for name in ("torch-judge 0.1.1", "`torchstone check`"):
-            hits = sum(found[name][number][0] for number in both if number in wrong)
-            alarms = sum(found[name][number][0] for number in both if number not in wrong)
-            of_wrong, of_clean = len(wrong & set(both)), len(set(both) - wrong)
-            lines.append(f"| {name} | {hits} of {of_wrong} | {alarms} of {of_clean} |")
+        for name in (EXERCISES, OURS):
+            hits = [found[name][number][0] for number in both if wrong[number]]
+            alarms = [found[name][number][0] for number in both if not wrong[number]]
+            lines.append(f"| {name} | {sum(hits)} of {len(hits)} | {sum(alarms)} of {len(alarms)} |")
     return "\n".join(lines)
 
 
@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="a page with the markers")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    text = f"{table(measured(chosen.rounds))}\n\n{machine(chosen.rounds)}\n"
+    text = f"{tables(chosen.rounds)}\n\n{machine(chosen.rounds)}\n"
     if chosen.write is not None:
         page = chosen.write.read_text(encoding="utf-8")
         chosen.write.write_text(BLOCK.sub(lambda match: f"{match[1]}{text}{match[2]}", page), encoding="utf-8")

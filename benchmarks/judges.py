@@ -1,7 +1,7 @@
-"""Four ways to find out whether a loss or an activation is right. Each has one answer: was something found.
+"""Ways to find out whether what somebody wrote is right. Each has one answer: was something found.
 
 Each judge takes a `Component` and returns True where it found something, False where it did not, and None where it has
-no means to judge it.
+no means to judge it. Those here are for everything, or for losses and activations; `judges_optimizers` has the others.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,12 +18,14 @@ from torch import Tensor
 from torchstone.check.examine import case_here
 from torchstone.check.held import Held
 from torchstone.check.mutants import Mutant
+from torchstone.check.optimizers.build import HeldOptimizer
+from torchstone.check.optimizers.subject import OptimizerSubject
 from torchstone.check.result import SubjectReport
 from torchstone.check.settings import restored
 from torchstone.check.subject import Subject
 
 # torch-judge's tasks, by the names of our definitions.
-TASKS = {"relu": "relu", "softmax": "softmax", "gelu": "gelu", "cross_entropy": "cross_entropy"}
+TASKS = {"relu": "relu", "softmax": "softmax", "gelu": "gelu", "cross_entropy": "cross_entropy", "adam": "adam"}
 
 
 @dataclass
@@ -37,19 +40,40 @@ class Component:
         return bool(self.source.fires)
 
     @cached_property
-    def subject(self) -> Subject:
-        """How it is understood: its inputs, its counterpart."""
+    def understood(self) -> Subject | OptimizerSubject:
+        """How it is understood: what it is, and its counterpart."""
         settings = {key: value for key, value in self.source.settings.items() if key not in ("tier", "select")}
-        understood = case_here(self.source.thing, **settings).subject
-        assert understood is not None
-        return understood
+        subject = case_here(self.source.thing, **settings).subject
+        assert subject is not None
+        return subject
+
+    @property
+    def is_optimizer(self) -> bool:
+        """Whether it is one; else it is a loss or an activation."""
+        return isinstance(self.understood, OptimizerSubject)
+
+    @property
+    def subject(self) -> Subject:
+        """A loss or an activation, as it is understood."""
+        assert isinstance(self.understood, Subject)
+        return self.understood
+
+    @property
+    def optimizer(self) -> OptimizerSubject:
+        """An optimizer, as it is understood."""
+        assert isinstance(self.understood, OptimizerSubject)
+        return self.understood
 
     def function(self) -> Callable[..., Tensor]:
-        """The subject as a function of its inputs in order."""
+        """A loss or an activation as a function of its inputs in order."""
         held = Held(self.source.thing, self.subject.spec)
         built = held.build()
         names = [entry.name for entry in self.subject.inputs]
         return lambda *tensors: held.call(built, dict(zip(names, tensors, strict=False)))
+
+    def built(self, parameters: Any, **settings: Any) -> Any:
+        """An optimizer over parameters."""
+        return HeldOptimizer(self.source.thing, self.optimizer.spec).build(parameters, settings)
 
 
 def checked(component: Component, tier: str) -> SubjectReport:
@@ -106,22 +130,25 @@ def torch_judge(component: Component) -> bool | None:
     """torch-judge's own tests of the task that the subject solves. Raises `ImportError` where it is not installed."""
     from torch_judge import tasks
 
-    definition = component.subject.definition
+    definition = component.understood.definition
     task = TASKS.get(definition.name) if definition is not None else None
-    if task is None:
-        return None
-    function = component.function()
-
-    def along_the_last(*tensors: Tensor, dim: int = -1) -> Tensor:
-        return function(*tensors)
-
+    if task is None or (component.is_optimizer and not {"lr", "betas", "eps"} <= {*component.optimizer.settings}):
+        return None  # no task, or not with the arguments that it asks for
+    solution = component.built if component.is_optimizer else _along_the_last(component.function())
     with isolated():
         try:
             for test in tasks.TASKS[task]["tests"]:
-                exec(test["code"].replace("{fn}", "function"), {"function": along_the_last})
+                exec(test["code"].replace("{fn}", "solution"), {"solution": solution})
         except Exception:
             return True
     return False
+
+
+def _along_the_last(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def with_dim(*tensors: Tensor, dim: int = -1) -> Tensor:
+        return function(*tensors)
+
+    return with_dim
 
 
 @contextlib.contextmanager

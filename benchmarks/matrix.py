@@ -1,34 +1,51 @@
-"""The kill matrix: each wrong subject with the rules that find it, and what gradcheck and one example say of it.
+"""The kill matrix: each wrong subject with the rules that find it, and what people's other ways say of it.
 
 It is computed (`computed`), written as a page (`page`), and read from one (`read`), so that a test can compare the two.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from judges import Component, checked, codes, gradcheck, one_example
+from judges_optimizers import direction, one_run
 
 from torchstone.check.mutants import Mutant, mutants
 from torchstone.check.rule import rules
 
 _WORDS = {True: "found", False: "passes", None: "–"}
-_HEAD = "| subject | what is wrong | rules that find it | gradcheck | one example |\n|---|---|---|---|---|\n"
-_CLEAN = "| subject | found by mistake | gradcheck | one example |\n|---|---|---|---|\n"
+
+
+@dataclass(frozen=True)
+class Part:
+    """The subjects of a kind: a heading, and who else judges them, by the columns' names."""
+
+    title: str
+    of_optimizers: bool
+    judges: Mapping[str, Callable[[Component], bool | None]]
+
+
+PARTS = (
+    Part("Losses and activations", False, {"gradcheck": gradcheck, "one example": one_example}),
+    Part("Optimizers", True, {"direction test": direction, "one run": one_run}),
+)
 
 
 @dataclass(frozen=True)
 class Row:
-    """What was found of one subject. `noted` are rules that only leave a note, where they are what it is for."""
+    """What was found of one subject. `noted` are rules that only leave a note, where they are what it is for.
 
+    `others` are the answers of its part's judges.
+    """
+
+    part: str
     group: str
     name: str
     what: str
     wrong: bool
     rules: tuple[str, ...]
     noted: tuple[str, ...]
-    gradcheck: bool | None
-    one_example: bool | None
+    others: tuple[bool | None, ...]
 
 
 def computed(source: Mutant) -> Row:
@@ -38,16 +55,27 @@ def computed(source: Mutant) -> Row:
     assert not report.faults, report.faults
     found = tuple(codes(report))
     noted = tuple(code for code in sorted({each.rule for each in report.findings}) if code not in found)
+    part = part_of(component)
     return Row(
-        source.thing.__module__.rpartition(".")[2],
+        part.title,
+        source.thing.__module__.rpartition(".")[2] if source.fires else "",
         source.name,
         what(source) if source.fires else "",
         bool(source.fires),
         found,
         tuple(code for code in noted if code in source.fires),
-        gradcheck(component),
-        one_example(component),
+        asked(part, component),
     )
+
+
+def part_of(component: Component) -> Part:
+    """Where a subject belongs."""
+    return next(part for part in PARTS if part.of_optimizers == component.is_optimizer)
+
+
+def asked(part: Part, component: Component) -> tuple[bool | None, ...]:
+    """What the other judges say of a subject."""
+    return tuple(judge(component) for judge in part.judges.values())
 
 
 def what(source: Mutant) -> str:
@@ -66,29 +94,39 @@ _INTRODUCTION = """# The kill matrix
 
 Every rule has to find subjects that are wrong on purpose, written the way people write the bug, and to pass subjects
 that are right. A test demands both; this page is what came of it, in the full tier. Some subjects break several things:
-the rules listed found an error or a warning. *gradcheck* is `torch.autograd.gradcheck` at ordinary float64 inputs, *one
-example* is value and gradient at one ordinary float32 input beside PyTorch's own function, where there is one.
-[detection.md](detection.md) counts them.
+the rules listed found an error or a warning. Beside them is what people's own ways say of the same subject.
+[detection.md](detection.md) counts them, and says what each way is.
 """
 
 
 def page(rows: Sequence[Row]) -> str:
     """The rows as Markdown."""
     parts = [_INTRODUCTION]
-    for group in dict.fromkeys(row.group for row in rows):
-        wrong = [row for row in rows if row.wrong and row.group == group]
-        if wrong:
-            parts.append(f"## Wrong: {group.replace('_', ' ')}\n\n{_HEAD}{''.join(map(_line, wrong))}")
-    for_rules = "".join(_of_rule(each.code, each.name, rows) for each in rules() if each.kinds != ("optimizer",))
-    parts.append(f"## Clean\n\n{_CLEAN}{''.join(_line(row) for row in rows if not row.wrong)}")
+    for part in PARTS:
+        parts.append(f"## {part.title}\n")
+        parts += _tables(part, [row for row in rows if row.part == part.title])
+    for_rules = "".join(_of_rule(each.code, each.name, rows) for each in rules())
     parts.append(f"## Rule by rule\n\n| rule | subjects that it finds | wrong for it |\n|---|---|---|\n{for_rules}")
     return "\n".join(parts)
 
 
+def _tables(part: Part, rows: Sequence[Row]) -> Iterator[str]:
+    columns = " | ".join(part.judges)
+    head = f"| subject | what is wrong | rules that find it | {columns} |\n|---|---|---|---|---|\n"
+    clean = f"| subject | found by mistake | {columns} |\n|---|---|---|---|\n"
+    for group in dict.fromkeys(row.group for row in rows if row.wrong):
+        wrong = "".join(_line(row) for row in rows if row.wrong and row.group == group)
+        yield f"### {_WRONG}{group.replace('_', ' ')}\n\n{head}{wrong}"
+    yield f"### Clean\n\n{clean}{''.join(_line(row) for row in rows if not row.wrong)}"
+
+
+_WRONG = "Wrong: "
+
+
 def _line(row: Row) -> str:
     found = ", ".join([*row.rules, *(f"{code} (note)" for code in row.noted)]) or "–"
-    cells = [f"`{row.name}`", *([row.what] if row.wrong else []), found]
-    return f"| {' | '.join([*cells, _WORDS[row.gradcheck], _WORDS[row.one_example]])} |\n"
+    cells = [f"`{row.name}`", *([row.what] if row.wrong else []), found, *(_WORDS[each] for each in row.others)]
+    return f"| {' | '.join(cells)} |\n"
 
 
 def _of_rule(code: str, name: str, rows: Sequence[Row]) -> str:
@@ -100,25 +138,26 @@ def _of_rule(code: str, name: str, rows: Sequence[Row]) -> str:
 def read(text: str) -> list[Row]:
     """The rows of a page."""
     meanings = {word: meaning for meaning, word in _WORDS.items()}
-    found, group = [], ""
+    found, part, group = [], "", ""
     for line in text.splitlines():
         if line.startswith("## "):
-            group = line.removeprefix("## Wrong: ").replace(" ", "_")
+            part = line.removeprefix("## ")
+        elif line.startswith("### "):
+            _, _, group = line.partition(_WRONG)
         if not line.startswith("| `"):
             continue
-        cells = re.split(r"(?<!\\)\|", line)[1:-1]
-        name, *middle, listed, by_gradcheck, by_example = (cell.strip() for cell in cells)
+        name, *middle, listed, first, second = (cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1])
         marked = [each for each in listed.split(", ") if each != "–"]
         found.append(
             Row(
-                group if middle else "",
+                part,
+                group.replace(" ", "_"),
                 name.strip("`"),
                 "".join(middle),
                 bool(middle),
                 tuple(code for code in marked if "note" not in code),
                 tuple(code.removesuffix(" (note)") for code in marked if "note" in code),
-                meanings[by_gradcheck],
-                meanings[by_example],
+                (meanings[first], meanings[second]),
             )
         )
     return found
@@ -127,18 +166,18 @@ def read(text: str) -> list[Row]:
 # What it comes to.
 
 
-def summary(rows: Sequence[Row]) -> str:
-    """How many wrong subjects each judge finds, and on how many clean ones it raises a false alarm."""
+def summary(rows: Sequence[Row], part: Part) -> str:
+    """How many wrong subjects of a part each judge finds, and on how many clean ones it raises a false alarm."""
     tier = {each.code: each.tier for each in rules()}
-    judges = {
+    judges: dict[str, Callable[[Row], bool | None]] = {
         "`torchstone check`": lambda row: any(tier[code] == "fast" for code in row.rules),
         "`torchstone check --tier full`": lambda row: bool(row.rules),
-        "`torch.autograd.gradcheck`": lambda row: row.gradcheck,
-        "one example beside PyTorch's": lambda row: row.one_example,
-        "gradcheck and one example": lambda row: either(row.gradcheck, row.one_example),
+        **{name: _answer(place) for place, name in enumerate(part.judges)},
+        " or ".join(part.judges): lambda row: either(row.others),
     }
     lines = ["| | wrong ones found | of those that it can judge | false alarms on clean ones |", "|---|---|---|---|"]
-    wrong, clean = [row for row in rows if row.wrong], [row for row in rows if not row.wrong]
+    own = [row for row in rows if row.part == part.title]
+    wrong, clean = [row for row in own if row.wrong], [row for row in own if not row.wrong]
     for name, judge in judges.items():
         found, able = _count(map(judge, wrong))
         alarms, judged = _count(map(judge, clean))
@@ -146,9 +185,13 @@ def summary(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def either(first: bool | None, second: bool | None) -> bool | None:
-    """Whether one of two judges found something; None where neither can judge."""
-    return None if first is None and second is None else bool(first or second)
+def _answer(place: int) -> Callable[[Row], bool | None]:
+    return lambda row: row.others[place]
+
+
+def either(verdicts: Sequence[bool | None]) -> bool | None:
+    """Whether one of the judges found something; None where none can judge."""
+    return None if set(verdicts) == {None} else any(verdicts)
 
 
 def _count(verdicts: Iterable[bool | None]) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))  # for the kill matrix
-COUNTS = re.compile(r"(<!-- make docs -->\n).*?(<!-- end -->)", re.DOTALL)
+COUNTS = re.compile(r"(<!-- make docs: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 BLOCK = re.compile(r"<!-- run: (?P<command>.+?) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
 
 
@@ -75,9 +75,10 @@ def rules() -> dict[str, str]:
 
 def counted(text: str, rows: list[Any]) -> str:
     """docs/detection.md with the counts of these rows."""
-    from matrix import summary
+    from matrix import PARTS, summary
 
-    return COUNTS.sub(lambda match: f"{match[1]}{summary(rows)}\n{match[2]}", text)
+    parts = {part.title: part for part in PARTS}
+    return COUNTS.sub(lambda match: f"{match[1]}{summary(rows, parts[match[2]])}\n{match[3]}", text)
 
 
 def _write_folder(folder: Path, files: dict[str, str]) -> None:

@@ -3,12 +3,12 @@
 import importlib.util
 import random
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from torchstone.check.mutants import mutants
+from torchstone.check.optimizers.build import is_optimizer
 
 ROOT = Path(__file__).parents[2]
 TRIED = 12  # in full; tests/rules/test_mutants.py has all of them fire what they must
@@ -27,11 +27,16 @@ BUILD = load(ROOT / "docs" / "build.py")  # lets the benchmarks be imported
 JUDGES = load(ROOT / "benchmarks" / "judges.py")
 MATRIX = load(ROOT / "benchmarks" / "matrix.py")
 STORED = MATRIX.read((ROOT / "docs" / "kill-matrix.md").read_text(encoding="utf-8"))
-ORDER = dict.fromkeys(each.thing.__module__.rpartition(".")[2] for each in mutants())
-SUBJECTS = [
-    *(each for group in ORDER for each in mutants() if each.fires and each.thing.__module__.endswith(f".{group}")),
-    *(each for each in mutants() if not each.fires),
-]
+GROUPS = list(dict.fromkeys(each.thing.__module__.rpartition(".")[2] for each in mutants()))
+
+
+def place(subject):
+    """Where a subject stands in the matrix."""
+    group = GROUPS.index(subject.thing.__module__.rpartition(".")[2]) if subject.fires else len(GROUPS)
+    return is_optimizer(subject.thing), group
+
+
+SUBJECTS = sorted(mutants(), key=place)
 
 
 def test_the_matrix_has_every_subject_and_what_it_must_fire():
@@ -44,13 +49,12 @@ def test_the_matrix_has_every_subject_and_what_it_must_fire():
 
 @pytest.mark.parametrize("place", random.Random(0).sample(range(len(SUBJECTS)), TRIED), ids=lambda n: SUBJECTS[n].name)
 def test_the_matrix_is_what_comes_out(place):
-    assert STORED[place] == replace(MATRIX.computed(SUBJECTS[place]), group=STORED[place].group)
+    assert STORED[place] == MATRIX.computed(SUBJECTS[place])
 
 
-def test_gradcheck_and_the_example_say_what_the_matrix_shows():
-    shown = [(row.gradcheck, row.one_example) for row in STORED]
+def test_the_other_judges_say_what_the_matrix_shows():
     components = [JUDGES.Component(each) for each in SUBJECTS]
-    assert [(JUDGES.gradcheck(each), JUDGES.one_example(each)) for each in components] == shown
+    assert [MATRIX.asked(MATRIX.part_of(each), each) for each in components] == [row.others for row in STORED]
 
 
 def test_the_counts_are_those_of_the_matrix():
