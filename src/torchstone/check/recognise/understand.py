@@ -9,7 +9,6 @@ import torch
 from torchstone.check.entries import Entry
 from torchstone.check.home import Home
 from torchstone.check.like import Like, like
-from torchstone.check.optimizers.recognise import understand as optimizer
 from torchstone.check.optimizers.subject import OptimizerSubject
 from torchstone.check.points import readings
 from torchstone.check.probe import Probe
@@ -47,6 +46,8 @@ def understand(
     """
     wish = request or Request()
     if description.is_optimizer:
+        from torchstone.check.optimizers.recognise import understand as optimizer  # which reads names as this does
+
         return optimizer(description, home, wish, target=target or description.name, declared=dict(declared or {}))
     if wish.kind == "optimizer":
         raise ValueError(f"kind: expected a loss or an activation, for {description.name} has no step, got optimizer")
