@@ -201,6 +201,11 @@ def test_bad_trajectories_are_refused(arguments, message):
         oracle.trajectory(DESCENT, *arguments)
 
 
+def test_a_vector_is_no_matrix():
+    with pytest.raises(ValueError, match=r"start: expected 2 dimensions or more for ColumnMean\(g\), got 1"):
+        oracle.trajectory(rule((P, ColumnMean(G))), [1.0], [[1.0]])
+
+
 LINES = ((A, G + 1), (P, P - A))
 
 

@@ -4,6 +4,7 @@ A line of an update rule speaks of one element of each tensor. These functions l
 argument says: in `u / Max(Total(u**2), eps)` every element of `u` is divided by the same number.
 """
 
+from functools import cache
 from typing import Any
 
 import sympy as sp
@@ -63,6 +64,7 @@ def smaller(one: Any, other: Any) -> sp.Expr:
     return sp.Min(one, other, evaluate=False)
 
 
+@cache  # the variants of a rule share most of their lines
 def is_elementwise(expression: sp.Basic) -> bool:
     """Whether an expression at one element needs that element of each tensor alone."""
     return not (expression.has(TensorFunction) or expression.free_symbols & set(SIZES))

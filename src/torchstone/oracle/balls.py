@@ -7,6 +7,7 @@ An expression becomes one Python function on Arb balls. It is evaluated plainly;
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import sympy as sp
@@ -199,14 +200,18 @@ def compile_balls(arguments: Sequence[sp.Basic], expressions: Sequence[sp.Expr],
     return compile_lines(arguments, shared, results)
 
 
+@lru_cache(maxsize=None, typed=True)  # the variants of an update rule share most of their lines
+def _text(expression: sp.Basic) -> str:
+    return str(_BallPrinter().doprint(expression))
+
+
 def compile_lines(
     arguments: Sequence[sp.Basic], equations: Sequence[tuple[sp.Symbol, sp.Expr]], results: Sequence[sp.Expr]
 ) -> Compiled:
     """A function of balls that returns one ball per result, after the lines that give symbols their values."""
-    printer = _BallPrinter()
-    lines = [f"    {printer.doprint(name)} = {printer.doprint(value)}" for name, value in equations]
-    names = ", ".join(printer.doprint(argument) for argument in arguments)
-    values = "".join(f"{printer.doprint(result)}, " for result in results)
+    lines = [f"    {_text(name)} = {_text(value)}" for name, value in equations]
+    names = ", ".join(map(_text, arguments))
+    values = "".join(f"{_text(result)}, " for result in results)
     source = "\n".join([f"def function({names}):", "    seen = {}", *lines, f"    return ({values})"])
     # `sum` starts from an int; `list(...)` of a generator is what the printer writes for a Sum.
     scope: dict[str, Any] = dict(_NAMESPACE)

@@ -1,5 +1,6 @@
 """One step of an update rule on balls: of one element, or of a whole tensor."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -66,15 +67,22 @@ class _Everywhere:
     """A line without a quantity of a whole tensor: the same function at every element."""
 
     arguments: tuple[sp.Symbol, ...]
-    result: sp.Symbol
     line: Compiled
+    result: sp.Symbol
 
     def run(self, values: dict[sp.Symbol, Balls]) -> None:
         given = [values[symbol] for symbol in self.arguments]
-        shape = np.broadcast_shapes(*(array.shape for array in given))
-        columns = [np.broadcast_to(array, shape).ravel().tolist() for array in given]
-        rows = zip(*columns, strict=True) if columns else [()]
+        shapes = {array.shape for array in given if array.ndim}
+        shape = shapes.pop() if len(shapes) == 1 else np.broadcast_shapes(*shapes)
+        rows = zip(*(_column(array, shape) for array in given), strict=True) if given else [()]
         values[self.result] = array_of([ball for row in rows for ball in self.line(*row)], shape)
+
+
+def _column(array: Balls, shape: tuple[int, ...]) -> list[Any]:
+    if not array.ndim:
+        return [array[()]] * math.prod(shape)
+    whole: list[Any] = (array if array.shape == shape else np.broadcast_to(array, shape)).ravel().tolist()
+    return whole
 
 
 @dataclass(frozen=True)
@@ -122,56 +130,56 @@ def array_of(values: Sequence[Any], shape: Sequence[int]) -> Balls:
     return array.reshape(shape)
 
 
-class _Plan:
-    """The lines of a rule, and before each the quantities of a whole tensor that it needs."""
+@cache  # the variants of a rule share most of their lines
+def _parts(left: sp.Symbol, right: sp.Expr, dimensions: int) -> tuple[_Everywhere | _Whole, ...]:
+    """A line, and before it the quantities of a whole tensor that it needs, each under a name of its own."""
+    parts: list[_Everywhere | _Whole] = []
 
-    def __init__(self) -> None:
-        self.parts: list[_Everywhere | _Whole] = []
-        self._names = (sp.Symbol(f"quantity_{number}", real=True) for number in count())
+    def line(name: sp.Symbol, expression: sp.Expr) -> sp.Symbol:
+        plain = without_quantities(expression)
+        arguments = tuple(sorted(plain.free_symbols, key=str))
+        parts.append(_Everywhere(arguments, compile_balls(arguments, [plain], share=False), name))
+        return name
 
-    def add(self, left: sp.Symbol, right: sp.Expr) -> None:
-        """One more line."""
-        plain = self._without_quantities(right)
-        arguments = sorted(plain.free_symbols, key=str)
-        self.parts.append(_Everywhere(tuple(arguments), left, compile_balls(arguments, [plain], share=False)))
-
-    def _without_quantities(self, expression: sp.Expr) -> sp.Expr:
-        """The expression with a symbol for each quantity of a whole tensor."""
+    def without_quantities(expression: sp.Expr) -> sp.Expr:
         if not expression.has(tensors.TensorFunction):
             return expression
-        arguments = [self._without_quantities(each) for each in expression.args]
         if not isinstance(expression, tensors.TensorFunction):
-            return expression.func(*arguments)
-        names = [self._named(each) for each in arguments]
-        result = next(self._names)
-        self.parts.append(_Whole(_QUANTITIES[type(expression)], tuple(names), result))
-        return result
+            return expression.func(*map(without_quantities, expression.args))
+        function, least = _QUANTITIES[type(expression)]
+        if dimensions < least:
+            raise ValueError(f"start: expected {least} dimensions or more for {expression}, got {dimensions}")
+        names = [each if isinstance(each, sp.Symbol) else line(_name(), each) for each in expression.args]
+        parts.append(_Whole(function, tuple(names), _name()))
+        return parts[-1].result
 
-    def _named(self, expression: sp.Expr) -> sp.Symbol:
-        if isinstance(expression, sp.Symbol):
-            return expression
-        name = next(self._names)
-        self.add(name, expression)
-        return name
+    # A branch for other dimensions goes: its means may not be there.
+    line(left, right.xreplace({tensors.DIMENSIONS: sp.Integer(dimensions)}))
+    return tuple(parts)
+
+
+_names = (sp.Symbol(f"quantity_{number}", real=True) for number in count())
+
+
+def _name() -> sp.Symbol:
+    return next(_names)
 
 
 def _mean(axis: int) -> Callable[[Balls], Balls]:
     return lambda array: array.sum(axis, keepdims=True) / array.shape[axis]
 
 
-_QUANTITIES: Mapping[type[tensors.TensorFunction], Callable[..., Balls]] = {
-    tensors.Total: lambda array: array.sum(),
-    tensors.RowMean: _mean(-1),
-    tensors.ColumnMean: _mean(-2),
-    tensors.Transposed: lambda array: array.swapaxes(-1, -2),
-    tensors.MatrixProduct: np.matmul,
+# What computes it, and how many dimensions a tensor has to have.
+_QUANTITIES: Mapping[type[tensors.TensorFunction], tuple[Callable[..., Balls], int]] = {
+    tensors.Total: (lambda array: array.sum(), 0),
+    tensors.RowMean: (_mean(-1), 1),
+    tensors.ColumnMean: (_mean(-2), 2),
+    tensors.Transposed: (lambda array: array.swapaxes(-1, -2), 2),
+    tensors.MatrixProduct: (np.matmul, 2),
 }
 
 
 @cache
 def _tensor(rule: UpdateRule, dimensions: int) -> _Tensor:
-    plan = _Plan()
-    for left, right in rule.equations:
-        # A branch for other dimensions goes: its means may not be there.
-        plan.add(left, right.xreplace({tensors.DIMENSIONS: sp.Integer(dimensions)}))
-    return _Tensor(rule, _initial(rule), tuple(plan.parts))
+    parts = [part for left, right in rule.equations for part in _parts(left, right, dimensions)]
+    return _Tensor(rule, _initial(rule), tuple(parts))
