@@ -32,6 +32,7 @@ _MODULES = (
     "optimizers",
     "optimizers_construction",
     "optimizers_options",
+    "optimizers_tensors",
     "optimizers_state",
     "optimizers_training",
     "optimizers_surroundings",

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 # Of the way so far. Sums in another order are off by 1e-13, in single precision by 1e-6; a fault by a thousandth.
 TOLERANCE = 1e-5
 
+# Nobody means to raise these. What does raise them has met something that its author did not think of.
+ACCIDENTS = (
+    *("KeyError", "IndexError", "AttributeError", "UnboundLocalError", "NameError", "ZeroDivisionError"),
+    *("StopIteration", "RecursionError", "TypeError", "RuntimeError"),
+)
+
 
 class Parting(NamedTuple):
     """The worst element of a parameter after the first step at which it goes another way.

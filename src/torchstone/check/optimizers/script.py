@@ -34,7 +34,11 @@ def stepping(subject: "OptimizerSubject", plan: Plan, lines: list[str], handed: 
     made = [f"{name} = torch.nn.Parameter({literal(tensor)})" for name, tensor in plan.start.items()]
     steps = [f"gradients_{name} = {rows(plan, name)}" for name in names]
     loop = [f"for step in range({plan.steps}):"]
-    loop += [f"    {name}.grad = gradients_{name}[step]" for name in names]
+    if plan.options.get("kept"):  # the same tensor each time, with new numbers
+        made += [f"{name}.grad = torch.zeros_like({name})" for name in names]
+        loop += [f"    {name}.grad.copy_(gradients_{name}[step])" for name in names]
+    else:
+        loop += [f"    {name}.grad = gradients_{name}[step]" for name in names]
     for at, values in plan.changes.items():
         loop += [f"    if step == {at}:", *(f"        {line}" for line in setting(subject, values))]
     loop.append(

@@ -70,5 +70,6 @@ TRAITS = {
     "closure": Trait(
         'what its step does with a closure: "required", or "multi" where several calls are meant', _closure
     ),
+    "owns_gradients": Trait("uses gradients as memory of its own, on purpose", _no),
     "global_step": Trait("counts its steps once for all parameters, on purpose", _no),
 }

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from torch import Tensor
 
 from torchstone.check.asking import Refused
-from torchstone.check.optimizers.apart import Parting, alone, parting, present, small
+from torchstone.check.optimizers.apart import ACCIDENTS, Parting, alone, parting, present, small
 from torchstone.check.optimizers.evidence import leaves, shown
 from torchstone.check.optimizers.plan import Plan
 from torchstone.check.optimizers.script import stepping
@@ -13,12 +13,6 @@ from torchstone.check.optimizers.subject import OptimizerSubject
 from torchstone.check.probe import Answer
 from torchstone.check.result import Finding, Severity
 from torchstone.check.rule import NotApplicable, rule
-
-# Nobody means to raise these. What does raise them has met something that its author did not think of.
-_ACCIDENTS = (
-    *("KeyError", "IndexError", "AttributeError", "UnboundLocalError", "NameError", "ZeroDivisionError"),
-    *("StopIteration", "RecursionError", "TypeError", "RuntimeError", "AssertionError"),
-)
 
 
 @rule("O301", "late-parameter", kinds=("optimizer",))
@@ -145,7 +139,7 @@ def _counts_all(subject: OptimizerSubject, plan: Plan) -> bool:
 
 def _raises(subject: OptimizerSubject, plan: Plan, answer: Answer, when: str) -> Iterator[Finding]:
     """What is raised in an everyday situation: an accident is a fault, a refusal worth knowing."""
-    accident = answer.error_type in _ACCIDENTS and subject.description.is_module
+    accident = answer.error_type in ACCIDENTS and subject.description.is_module
     yield Finding(
         f"{when} it raises {answer.error}",
         shown(subject, plan),

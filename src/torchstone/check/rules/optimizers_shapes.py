@@ -50,7 +50,7 @@ def shapes(subject: OptimizerSubject) -> Iterator[Finding]:
     Why: temperatures and gates have no dimensions, convolutions may be channels_last, tied weights are transposed,
         and half of a model is bfloat16. An update through `reshape(-1)` changes a copy, and such a parameter never
         moves.
-    How: the same numbers as a scalar, with five dimensions and flat; transposed, in channels_last, with gradients that
+    How: the same numbers as a scalar, with five dimensions, and as a vector or matrix; transposed, in channels_last, with gradients that
         are transposed, strided or expanded, and contiguous; an empty parameter; parameters of four dtypes in one
         optimizer, and all in float64. Paths, shapes and dtypes are compared. State in float32 is fine.
     False alarms: matrix methods look at shapes, so that theirs are compared only where the layout differs. What
@@ -98,12 +98,16 @@ def _only(plan: Plan, name: str) -> Plan:
 
 
 def _plain(plan: Plan) -> Plan:
-    """The same numbers, contiguous; in one dimension where the plan is about shapes."""
+    """The same numbers, contiguous; where the plan is about shapes, as a vector or a matrix.
+
+    A scalar is like a vector, for there are optimizers that decay matrices only.
+    """
     if plan.options["layouts"]:
         return plan.with_(options={"layouts": {}})
+    shapes = {name: (2, -1) if each.dim() > 1 else (-1,) for name, each in plan.start.items()}
     return plan.with_(
-        start={name: each.reshape(-1) for name, each in plan.start.items()},
-        gradients={name: each.reshape(_STEPS, -1) for name, each in plan.gradients.items()},
+        start={name: each.reshape(shapes[name]) for name, each in plan.start.items()},
+        gradients={name: each.reshape(_STEPS, *shapes[name]) for name, each in plan.gradients.items()},
     )
 
 
@@ -125,7 +129,7 @@ def _compared(subject: OptimizerSubject, plan: Plan, name: str, special: Special
     if ordinary.ok and (found := parting(plan, {name: path}, _shaped(ordinary, name, path), near)) is not None:
         yield Finding(
             f"{special.text} moves by {found.moved:.3g} at step {found.step + 1}, "
-            f"the same numbers in a {'contiguous' if special.layouts else 'flat'} tensor by {found.should:.3g}",
+            f"the same numbers in a {'contiguous tensor' if special.layouts else 'vector or matrix'} by {found.should:.3g}",
             told,
             found.expected,
             found.got,
