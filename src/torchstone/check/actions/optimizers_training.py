@@ -50,7 +50,8 @@ def closures(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[s
         for step in range(steps_of(tensors)):
             gradients = gradients_at(step, options, tensors)
             bench.give({name: None if each is None else -3 * each for name, each in gradients.items()})
-            calls, losses = [], []
+            calls: list[bool] = []
+            losses: list[float] = []
 
             def closure(
                 gradients: Mapping[str, Tensor | None] = gradients,
@@ -91,7 +92,7 @@ def _loss(bench: Bench, gradients: Mapping[str, Tensor | None]) -> Tensor:
         return loss
     for parameter in bench.parameters.values():
         parameter.grad = None
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     return loss
 
 
@@ -140,7 +141,8 @@ def _graphs_in(bench: Bench) -> dict[str, int]:
 
 def _nodes(tensor: Tensor, most: int = 2000) -> int:
     """The size of a tensor's graph."""
-    seen, waiting = set(), [tensor.grad_fn]
+    seen: set[Any] = set()
+    waiting = [tensor.grad_fn]
     while waiting and len(seen) < most:
         node = waiting.pop()
         if node is not None and node not in seen:
@@ -247,7 +249,7 @@ def _accumulating() -> Step:
             bench.give(dict.fromkeys(bench.parameters))
         for _ in range(2):
             for name, each in gradients.items():
-                (bench.parameters[name] * (each / 2)).sum().backward()  # type: ignore[no-untyped-call]
+                (bench.parameters[name] * (each / 2)).sum().backward()
         _step(bench, step)
         return gradients
 

@@ -27,7 +27,7 @@ class PlainDescent:
         with torch.no_grad():
             for parameter in self.parameters:
                 if parameter.grad is not None:
-                    parameter -= self.learning_rate * parameter.grad
+                    parameter.sub_(self.learning_rate * parameter.grad)
 
     def zero_grad(self) -> None:
         for parameter in self.parameters:

@@ -91,7 +91,7 @@ class SharedByAll:
                     kept = self.velocities.get(place, torch.zeros(1))
                     kept = kept if kept.shape == parameter.shape else torch.zeros_like(parameter)
                     self.velocities[place] = 0.9 * kept + parameter.grad
-                    parameter -= self.learning_rate * self.velocities[place]
+                    parameter.sub_(self.learning_rate * self.velocities[place])
 
     def zero_grad(self) -> None:
         for parameter in self.parameters:

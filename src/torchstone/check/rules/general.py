@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from torchstone.check.evidence import plain
-from torchstone.check.optimizers.smoke import smoke_of_optimizer
+from torchstone.check.optimizers.smoke import repeats_of_optimizer, smoke_of_optimizer
 from torchstone.check.optimizers.subject import OptimizerSubject
 from torchstone.check.pointwise import shown as text
 from torchstone.check.repro import showing
@@ -234,8 +234,8 @@ def _signs(subject: Subject, sample: Mapping[str, Tensor]) -> Iterator[Mapping[s
         yield {**sample, subject.x: -size}
 
 
-@rule("G004", "nondeterministic", after=("G001", "G002"))
-def nondeterministic(subject: Subject) -> Iterator[Finding]:
+@rule("G004", "nondeterministic", kinds=("loss", "activation", "optimizer"), after=("G001", "G002"))
+def nondeterministic(subject: Subject | OptimizerSubject) -> Iterator[Finding]:
     """Equal calls give equal results, whatever was called in between.
 
     Why: a result that depends on earlier calls (a cached mask of another batch, a list that grows, an average that
@@ -244,14 +244,17 @@ def nondeterministic(subject: Subject) -> Iterator[Finding]:
         with other numbers and another batch size, and of one in a fresh instance that saw such a call first, or one
         with other numbers in the same shapes. All start from the same random seed. Where the mathematics is known and
         draws no random numbers, other seeds have to give the same, too; a function that draws them in training alone,
-        as RReLU, is held to that in evaluation mode.
+        as RReLU, is held to that in evaluation mode. Of an optimizer, two runs with new instances are compared.
     False alarms: what draws random numbers on purpose repeats itself under the same seed, and passes. A module that
         keeps running statistics in buffers while training is held to this in evaluation mode; where its buffers move
         there, too, that is a warning, and all other rules go on with fresh instances. Other state can be declared:
         `@torchstone.traits(caches=True)`.
     Instead: compute in `forward` what depends on the inputs, and keep nothing of it on `self`, in a global or in a
-        mutable default argument.
+        mutable default argument. The state of an optimizer belongs to the instance.
     """
+    if isinstance(subject, OptimizerSubject):
+        yield from repeats_of_optimizer(subject)
+        return
     sample = subject.sample()
     others = {"other": subject.sample(seed=1, extra=(5, 2), N=2), "alike": subject.sample(seed=1)}
     given = {**sample, **{f"{by}.{name}": each for by, drawn in others.items() for name, each in drawn.items()}}

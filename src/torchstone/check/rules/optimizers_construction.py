@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import sympy as sp
+import torch
+from torch import Tensor
 
 from torchstone.check.optimizers.evidence import apart, shown
 from torchstone.check.optimizers.plan import Plan
@@ -45,8 +47,9 @@ def constructor(subject: OptimizerSubject) -> Iterator[Finding]:
         found = apart(plan, answer.tensors, listed.tensors, _SAME)
         if found is None or (how not in _GENERATORS and answer.facts["warned"]):
             continue
-        still = all((answer.tensors[name] == plan.start[name]).all() for name in plan.start)
-        does = "it moves none of them" if still else f"it goes elsewhere: {found.sentence}"
+        last = _stops(plan, answer.tensors)
+        still = last < plan.steps
+        does = f"it {_STILL.get(last, f'moves no parameter after step {last}')}" if still else found.sentence
         yield Finding(
             f"given {_GIVEN[how]}, {does}",
             shown(subject, plan),
@@ -68,6 +71,16 @@ _GIVEN = {
     "bare": "a tensor in the place of a list",
 }
 _CONSUMED = "the generator is read before `step` reads it, and a generator can be read once"
+
+
+def _stops(plan: Plan, path: Mapping[str, Tensor]) -> int:
+    """The last step (from 1) at which a parameter moved; 0 where none did."""
+    whole = [torch.cat([plan.start[name][None], path[name]]).reshape(plan.steps + 1, -1) for name in plan.start]
+    moved = [step for step in range(1, plan.steps + 1) if any(bool((t[step] != t[step - 1]).any()) for t in whole)]
+    return max(moved, default=0)
+
+
+_STILL = {0: "moves no parameter", 1: "takes one step, and moves no parameter afterwards"}
 
 
 def _refused(error: str, during: str, how: str, subject: OptimizerSubject, plan: Plan) -> Finding:
@@ -106,7 +119,10 @@ def hyper_range(subject: OptimizerSubject) -> Iterator[Finding]:
         is refused, too.
     """
     plan = subject.ordinary(1)
-    accepted, known, late, asserted = [], [], [], []
+    accepted: list[str] = []
+    known: list[str] = []
+    late: list[str] = []
+    asserted: list[str] = []
     tried = 0
     for name, value in _nonsense(subject):
         answer = subject.run(plan.with_(hyper={name: value}))
@@ -135,7 +151,7 @@ def hyper_range(subject: OptimizerSubject) -> Iterator[Finding]:
         still = subject.run(plan.with_(hyper={"lr": 0.0}))
         if not still.ok:
             yield Finding(
-                f"{_written(subject, 'lr', 0.0)} is refused ({still.error}): a warm-up that begins at 0 cannot be built",
+                f"{_written(subject, 'lr', 0.0)} is refused ({still.error}): no warm-up can begin at 0",
                 severity="note",
             )
         later = subject.run(plan.with_(changes={0: {"lr": 0.0}}))
@@ -220,7 +236,8 @@ def group_override(subject: OptimizerSubject) -> Iterator[Finding]:
         if wrong is None:
             text = f"a group's own {given} acts on the other group"
         else:
-            text = f"a group's own {given} {'is ignored' if ignored else 'does not act as it does for the whole optimizer'}"
+            does = "is ignored" if ignored else "does not act as it does for the whole optimizer"
+            text = f"a group's own {given} {does}"
         steps = found.step + 1
         yield Finding(
             f"{text}: after step {steps} a parameter is {found.got:.9g}, expected {found.expected:.9g}",

@@ -31,7 +31,8 @@ def schedulers(subject: OptimizerSubject) -> Iterator[Finding]:
     answer = subject.ask("scheduled", plan.tensors, subject.options(plan))
     if not answer.ok:
         raise NotApplicable(f"its first group has no learning rate to be scheduled: it raises {answer.error}")
-    own, wrong = answer.facts["own"], {}
+    own = answer.facts["own"]
+    wrong: dict[str, list[str]] = {}
     steady = len(set(own)) == 1
     for name, told in answer.facts["schedulers"].items():
         if told["error"]:
@@ -62,7 +63,8 @@ def _momentum(subject: OptimizerSubject) -> str:
     return next((each for each in found if each and each in _MOMENTA), "")
 
 
-_MOMENTA = ("betas[0]", "beta1", "beta_1", "b1", "beta[0]", "momentum", "momentum_factor", "mom", "mu", "beta")
+# A plain "beta" or "mu" may be anything.
+_MOMENTA = ("betas[0]", "beta1", "beta_1", "b1", "beta[0]", "momentum", "momentum_factor", "mom")
 
 
 @rule("O504", "hooks", kinds=("optimizer",), severity="warning")

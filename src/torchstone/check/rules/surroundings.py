@@ -7,6 +7,8 @@ import sympy as sp
 import torch
 from torch import Tensor
 
+from torchstone.check.optimizers.smoke import delegation_of_optimizer
+from torchstone.check.optimizers.subject import OptimizerSubject
 from torchstone.check.pointwise import shown as text
 from torchstone.check.repro import showing
 from torchstone.check.result import Finding, Severity
@@ -194,17 +196,28 @@ def _accepted(subject: Subject, sample: Mapping[str, Tensor], name: str, value: 
     return Finding(f"{name}={value!r} is accepted in silence{meaning}", severity=severity)
 
 
-@rule("G008", "delegates", severity="note", need="counterpart", after=("G001",))
-def delegates(subject: Subject) -> Iterator[Finding]:
+@rule(
+    "G008",
+    "delegates",
+    kinds=("loss", "activation", "optimizer"),
+    severity="note",
+    need="counterpart",
+    after=("G001",),
+)
+def delegates(subject: Subject | OptimizerSubject) -> Iterator[Finding]:
     """An implementation from scratch does not call the built-in that it claims to be, nor that one's parts.
 
     Why: where writing the function is the task, calling PyTorch's is not a solution. Elsewhere it is fine.
     How: what PyTorch's counterpart calls in its forward is recorded, functions and kernels; those that are
         `torch.nn.functional`'s own (`_log_softmax` and `nll_loss` of a cross-entropy) must not be among what the
-        subject calls. It is a note, and an error with `--from-scratch`.
+        subject calls. An optimizer must not run code of `torch.optim` beyond the base class. It is a note, and an
+        error with `--from-scratch`.
     False alarms: none known. What everybody has to use (`exp`, `log`, `sum`, `where`, `clamp`) is not counted.
     Instead: write the mathematics: `torch.logsumexp(x, -1) - x.gather(...)` is a cross-entropy.
     """
+    if isinstance(subject, OptimizerSubject):
+        yield from delegation_of_optimizer(subject)
+        return
     sample = subject.sample()
     ours = granted(subject.ask("called", sample)).facts
     if ours["home"].startswith("torch."):
