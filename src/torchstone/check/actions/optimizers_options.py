@@ -18,7 +18,8 @@ def descend(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[st
     """Steps down a bowl, sum(curvature * (p - centre)**2) / 2, with its gradients.
 
     Tensors: "start.NAME", "curvature.NAME" and "centre.NAME". Options: as of `run`, and "steps" and "goal".
-    Facts: "losses", at the start and after each step, up to the first below the goal or none of a number.
+    Facts: "losses", at the start and after each step, up to the first below the goal, or none of a number. The tensors
+    of the answer are the parameters at the end.
     """
     names = options["names"]
     bench = bench_of(held, options, tensors)
@@ -43,4 +44,4 @@ def descend(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[st
             losses.append(float(loss()))
             if not options["goal"] < losses[-1] < float("inf"):
                 break
-    return Answer({"losses": losses})
+    return Answer({"losses": losses}, bench.values())

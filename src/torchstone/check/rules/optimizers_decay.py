@@ -98,7 +98,8 @@ def _case(subject: OptimizerSubject, hyper: Mapping[str, Any] | None = None) -> 
     hyper = {**{name: value for name, value in chosen.items() if subject.takes(name)}, **(hyper or {})}
     told = ", ".join(f"{key}={value}" for key, value in subject.build({"weight_decay": _DECAY, **hyper}).items())
     lr = _RATE if subject.takes("lr") else float(subject.hyper.get("lr", float("nan")))
-    return _Case(subject.ordinary(_STEPS).with_(hyper=hyper), lr, told, hyper)
+    shapes = {"a": (2, 2), "b": (2, 1) if subject.spec.usage.get("dims") else (3,)}
+    return _Case(subject.ordinary(_STEPS, shapes=shapes).with_(hyper=hyper), lr, told, hyper)
 
 
 def _of_subject(subject: OptimizerSubject) -> Runner:
@@ -109,57 +110,87 @@ def _of_definition(subject: OptimizerSubject) -> Runner:
     return lambda plan: {name: path.parameters for name, path in subject.expected(plan).items()}
 
 
-def decays(run: Runner, plan: Plan, factor: float = 1.0) -> dict[str, Decay]:
-    """What decay does to each parameter of a plan. Coupled decay may be off by a factor."""
-    without, decayed = run(plan.with_(hyper={"weight_decay": 0.0})), run(plan.with_(hyper={"weight_decay": _DECAY}))
-    before = {name: np.concatenate([plan.start[name].numpy()[None], path[:-1]]) for name, path in decayed.items()}
-    added = {name: plan.gradients[name] + factor * _DECAY * torch.from_numpy(before[name]) for name in before}
-    coupled = run(plan.with_(hyper={"weight_decay": 0.0}, gradients=added))
-    found = {}
-    for name, path in decayed.items():
-        start = plan.start[name].numpy()[None]
-        step = np.diff(np.concatenate([start, without[name]]), axis=0)
-        if np.array_equal(path, without[name]):
-            found[name] = Decay(acts=False)
-            continue
-        found[name] = Decay(True, _equal(path, coupled[name], start), _share(path, before[name], step))
-    return found
+@dataclass(frozen=True)
+class Trace:
+    """Where a plan leads with weight decay, and without."""
+
+    run: Runner
+    plan: Plan
+    decayed: Paths
+    without: Paths
+
+    @classmethod
+    def of(cls, run: Runner, plan: Plan) -> "Trace":
+        """The trace of a plan."""
+        decayed, without = (run(plan.with_(hyper={"weight_decay": value})) for value in (_DECAY, 0.0))
+        return cls(run, plan, decayed, without)
+
+    def before(self, name: str) -> NDArray[np.float64]:
+        """The parameter before each step, with decay."""
+        return np.concatenate([self.plan.start[name].numpy()[None], self.decayed[name][:-1]])
+
+    def coupled(self, factor: float = 1.0) -> dict[str, bool]:
+        """Whether a parameter goes as without decay, where the factor times weight_decay * p is in the gradient."""
+        gradients = {
+            name: each + factor * _DECAY * torch.from_numpy(self.before(name))
+            for name, each in self.plan.gradients.items()
+        }
+        paths = self.run(self.plan.with_(hyper={"weight_decay": 0.0}, gradients=gradients))
+        return {name: _equal(self.decayed[name], path, self.plan.start[name].numpy()) for name, path in paths.items()}
+
+    def decays(self) -> dict[str, Decay]:
+        """What decay does to each parameter."""
+        coupled = self.coupled()
+        return {
+            name: Decay(True, coupled[name], self._share(name))
+            if not np.array_equal(path, self.without[name])
+            else Decay(acts=False)
+            for name, path in self.decayed.items()
+        }
+
+    def _share(self, name: str) -> float:
+        """What each step takes off the parameter, before or after the rest of the step; NaN where it varies."""
+        before, start = self.before(name), self.plan.start[name].numpy()[None]
+        bare = before + np.diff(np.concatenate([start, self.without[name]]), axis=0)
+        for base in (before, bare):
+            share = (bare - self.decayed[name]) / base
+            if np.isfinite(share).all() and np.ptp(share) <= _SAME * np.abs(share).max():
+                return float(np.median(share))
+        return float("nan")
 
 
 def _equal(one: NDArray[np.float64], other: NDArray[np.float64], start: NDArray[np.float64]) -> bool:
     return bool(np.abs(one - other).max() <= 1e-9 * np.abs(other - start).max() + 1e-15)
 
 
-def _share(path: NDArray[np.float64], before: NDArray[np.float64], step: NDArray[np.float64]) -> float:
-    """What each step takes off the parameter, before or after the rest of the step; NaN where it varies."""
-    for base in (before, before + step):
-        share = 1 - (path - (before + step) + base) / base
-        if np.isfinite(share).all() and np.ptp(share) <= _SAME * np.abs(share).max():
-            return float(np.median(share))
-    return float("nan")
-
-
 def _acting(subject: OptimizerSubject, case: _Case) -> Iterator[Finding]:
     """What is wrong with the decay of parameters that have a gradient."""
-    run = _of_subject(subject)
-    found = decays(run, case.plan)
+    trace = Trace.of(_of_subject(subject), case.plan)
+    found = trace.decays()
     idle = [name for name, each in found.items() if not each.acts]
     if subject.definition is None:
-        yield from _inconsistent(subject, case, found, idle)
+        yield from _inconsistent(subject, case, trace, found)
         return
-    right = decays(_of_definition(subject), case.plan)
+    right = Trace.of(_of_definition(subject), case.plan).decays()
     for name, expected in right.items():
         text = _difference(subject, case, found[name], expected, name, idle)
         if text:
-            yield _finding(subject, case, text, name, cause=_slip(run, case, name) if expected.coupled else "")
+            yield _finding(subject, case, text, name, cause=_slip(trace, case, name) if expected.coupled else "")
             return
+    if not any(each.coupled for each in right.values()):
+        yield from _at_rest(subject, case)
+
+
+def _at_rest(subject: OptimizerSubject, case: _Case) -> Iterator[Finding]:
+    """Whether the share is the same where the gradient is zero."""
     still = case.plan.with_(gradients={name: torch.zeros_like(each) for name, each in case.plan.gradients.items()})
-    if all(each.decoupled for each in right.values()):
-        for name, each in decays(run, still).items():
-            if not abs(each.share - right[name].share) <= _SAME * right[name].share:
-                text = f"where the gradient is zero, a step takes {_told(each)} off the parameter, expected "
-                yield _finding(subject, case, f"{text}{right[name].share:.6g} of it", name, still)
-                return
+    right = Trace.of(_of_definition(subject), still).decays()
+    found = Trace.of(_of_subject(subject), still).decays()
+    for name, each in right.items():
+        if each.decoupled and not abs(found[name].share - each.share) <= _SAME * abs(each.share):
+            text = f"where the gradient is zero, a step takes {_told(found[name])} off the parameter, expected "
+            yield _finding(subject, case, f"{text}{each.share:.6g} of it", name, still)
+            return
 
 
 def _difference(
@@ -199,22 +230,20 @@ def _told(found: Decay) -> str:
     return f"{found.share:.6g}" if found.decoupled else "no fixed share"
 
 
-def _slip(run: Runner, case: _Case, name: str) -> str:
+def _slip(trace: Trace, case: _Case, name: str) -> str:
     """What is wrong with a decay that is added to the gradient, where that is known."""
-    for text, factor in _SLIPS.items():
-        if decays(run, case.plan, factor(case.lr))[name].coupled:
-            return text
-    return ""
+    return next((text for text, factor in _SLIPS.items() if trace.coupled(factor(case.lr))[name]), "")
 
 
 def _inconsistent(
-    subject: OptimizerSubject, case: _Case, found: Mapping[str, Decay], idle: list[str]
+    subject: OptimizerSubject, case: _Case, trace: Trace, found: Mapping[str, Decay]
 ) -> Iterator[Finding]:
     """What no weight decay does, whatever the update rule."""
-    acting = [name for name in found if name not in idle]
+    acting = [name for name, each in found.items() if each.acts]
+    idle = [name for name in found if name not in acting]
+    turned = {} if all(found[name].known for name in acting) else trace.coupled(-1.0)
     for name in acting:
-        grows = found[name].decoupled and found[name].share < 0
-        if grows or _slip(_of_subject(subject), case, name).startswith("it is of the wrong sign"):
+        if turned.get(name) or found[name].share < 0:
             yield _finding(subject, case, "weight decay makes parameters larger: its sign is wrong", name)
             return
     if acting and idle and all(found[name].known for name in acting):

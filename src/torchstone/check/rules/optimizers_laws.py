@@ -49,7 +49,7 @@ def _without_gradients(subject: OptimizerSubject, plan: Plan) -> Iterator[Findin
         if not torch.equal(answer.tensors[name][-1], start):
             yield _moved(subject, none, name, answer.tensors[name], "without a gradient", "error")
             return
-    kept = {key.split(".")[-1] for key in (*answer.tensors, *answer.facts["state"]) if "." in key}
+    kept = {key.split(".")[-1] for key in answer.tensors if key.startswith("state.")}
     if kept:
         yield Finding(
             f"a parameter without a gradient gets state: {', '.join(sorted(kept))}; most optimizers make it with the"
