@@ -1,9 +1,11 @@
 """What the rules of an optimizer's surroundings ask: schedulers, hooks, the compiler, and everything that isn't its."""
 
+import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -14,6 +16,7 @@ from torch.optim import optimizer as hooks
 from torchstone.check.actions import action
 from torchstone.check.actions.optimizers import bench_of, gradients_at
 from torchstone.check.actions.optimizers_training import Path, add, kept_tensors, stacked, steps_of
+from torchstone.check.actions.transforms import fresh_compiler
 from torchstone.check.held import SubjectError, seeded, subject_code
 from torchstone.check.optimizers.bench import Bench
 from torchstone.check.optimizers.build import HeldOptimizer
@@ -47,7 +50,7 @@ SCHEDULERS: Mapping[str, Callable[[Any], Any]] = {
 
 @action
 def scheduled(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Answer:
-    """Ten steps under each scheduler.
+    """Ten steps of each scheduler, with a first one of the optimizer.
 
     Facts: "schedulers": {name: {"error": what was raised, "rates": the learning rates, "expected": those of a plain
     optimizer under the same scheduler}}; "own", the learning rates without any.
@@ -58,19 +61,19 @@ def scheduled(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[
         own = _rates(bench_of(held, options, tensors), options, tensors, None)
         for name, make in SCHEDULERS.items():
             bench = bench_of(held, options, tensors)
-            plain = Bench(_plain(held), {"a": torch.ones(1)}, {"lr": own[0]})
-            told: dict[str, Any] = {"error": "", "rates": []}
+            told: dict[str, Any] = {"error": "", "rates": [], "expected": _expected_rates(name, own[0])}
             try:
                 told["rates"] = _rates(bench, options, tensors, make)
             except SubjectError as error:
                 told["error"] = str(error)
-            told["expected"] = _rates(plain, {"names": ["a"]}, {"gradient.a": torch.ones(10, 1)}, make)
             found[name] = told
     return Answer({"schedulers": found, "own": own})
 
 
-def _plain(held: HeldOptimizer) -> HeldOptimizer:
-    return HeldOptimizer(torch.optim.SGD, replace(held.spec, kwargs={"momentum": 0.9}, usage={}))
+@cache
+def _expected_rates(name: str, lr: float) -> list[float]:
+    plain = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=lr, momentum=0.9)
+    return _advanced(SCHEDULERS[name](plain), plain)
 
 
 def _rates(
@@ -78,15 +81,22 @@ def _rates(
 ) -> list[float]:
     with subject_code("the scheduler"):
         scheduler = make(bench.optimizer) if make is not None else None
+    first = float(bench.optimizer.param_groups[0]["lr"])
+    bench.step(gradients_at(0, options, tensors))
+    with subject_code("the scheduler"):
+        rates = _advanced(scheduler, bench.optimizer)
+    return [first, *rates[1:]]
+
+
+def _advanced(scheduler: Any, optimizer: Any) -> list[float]:
+    """The learning rate of the first group at each of ten steps."""
     rates = []
-    for step in range(10):
-        rates.append(float(bench.optimizer.param_groups[0]["lr"]))
-        bench.step(gradients_at(step % steps_of(tensors), options, tensors))
-        with subject_code("the scheduler"):
-            if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):
-                scheduler.step(1.0)
-            elif scheduler is not None:
-                scheduler.step()
+    for _ in range(10):
+        rates.append(float(optimizer.param_groups[0]["lr"]))
+        if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):
+            scheduler.step(1.0)
+        elif scheduler is not None:
+            scheduler.step()
     return rates
 
 
@@ -148,26 +158,32 @@ DICT_HOOKS = ("state_dict_pre", "state_dict_post", "load_state_dict_pre", "load_
 @action
 def compiled_steps(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Answer:
     """The path with `torch.compile(optimizer.step)`; a learning rate changes on the way where "changes" says so."""
-    import torch._dynamo
-
-    torch._dynamo.reset()
     bench = bench_of(held, options, tensors)
     path: Path = {}
-    try:
-        with seeded(0), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            compiled = torch.compile(bench.optimizer.step, backend="eager")
-            for step in range(steps_of(tensors)):
-                for at, group, settings in options.get("changes", ()):
-                    if at == step:
-                        bench.put(settings, group)
-                bench.give(gradients_at(step, options, tensors))
-                with subject_code("step"):
-                    compiled()
-                add(path, bench)
-    finally:
-        torch._dynamo.reset()
+    with fresh_compiler(), _quiet(), seeded(0):
+        compiled = torch.compile(bench.optimizer.step, backend="eager")
+        for step in range(steps_of(tensors)):
+            for at, group, settings in options.get("changes", ()):
+                if at == step:
+                    bench.put(settings, group)
+            bench.give(gradients_at(step, options, tensors))
+            with subject_code("step"):
+                compiled()
+            add(path, bench)
     return Answer({}, stacked(path))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Neither warnings nor the compiler's notes on graphs that break."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 @action

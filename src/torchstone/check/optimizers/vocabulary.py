@@ -50,7 +50,7 @@ def own_name(name: str, known: Mapping[str, Any], taken: Collection[str] = (), a
         if base in known and spelled not in taken:
             value = known[base]
             several = isinstance(value, (tuple, list))
-            if (place is None and not several) or (place is not None and (value is None or several)):
+            if (not several) if place is None else value is None or (several and place < len(value)):
                 return spelled
     return ""
 

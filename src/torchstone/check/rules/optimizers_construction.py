@@ -1,19 +1,21 @@
 """An optimizer's construction: what it takes as parameters, which values it refuses, and settings of a group's own."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sympy as sp
 import torch
 from torch import Tensor
 
-from torchstone.check.optimizers.evidence import apart, shown
+from torchstone.check.optimizers.evidence import Departure, apart, shown
 from torchstone.check.optimizers.plan import Plan
 from torchstone.check.optimizers.scenarios import is_switch, other_value
 from torchstone.check.optimizers.script import stepping
 from torchstone.check.optimizers.subject import OptimizerSubject
-from torchstone.check.optimizers.vocabulary import split
+from torchstone.check.optimizers.vocabulary import own_name, split
 from torchstone.check.result import Finding, Severity
 from torchstone.check.rule import NotApplicable, rule
 
@@ -34,7 +36,7 @@ def constructor(subject: OptimizerSubject) -> Iterator[Finding]:
     Instead: `self.parameters = list(parameters)` before anything else looks at them; or let
         `super().__init__(params, defaults)` do it.
     """
-    plan = subject.ordinary(3)
+    plan = subject.ordinary(2)
     listed = subject.must(plan)
     ways = _WAYS if subject.description.is_module else ("generator",)
     for how in ways:
@@ -49,7 +51,7 @@ def constructor(subject: OptimizerSubject) -> Iterator[Finding]:
             continue
         last = _stops(plan, answer.tensors)
         still = last < plan.steps
-        does = f"it {_STILL.get(last, f'moves no parameter after step {last}')}" if still else found.sentence
+        does = f"it {_STILL.get(last, f'moves no parameter after step {last}')}" if still else found.place
         yield Finding(
             f"given {_GIVEN[how]}, {does}",
             shown(subject, plan),
@@ -124,10 +126,11 @@ def hyper_range(subject: OptimizerSubject) -> Iterator[Finding]:
     late: list[str] = []
     asserted: list[str] = []
     tried = 0
-    for name, value in _nonsense(subject):
-        answer = subject.run(plan.with_(hyper={name: value}))
+    chosen = _chosen(subject)
+    for name, value in _nonsense(subject, chosen):
+        answer = subject.run(plan.with_(hyper={chosen[name]: value}))
         tried += 1
-        given = _written(subject, name, value)
+        given = f"{chosen[name]}={value!r}"
         if answer.ok:
             peer = subject.run_peer(plan.with_(hyper={name: value})) if _peer_takes(subject, name) else None
             (known if peer is not None and peer.ok else accepted).append(given)
@@ -147,11 +150,11 @@ def hyper_range(subject: OptimizerSubject) -> Iterator[Finding]:
         yield Finding(f"refused only at the first step: {', '.join(late)}", severity="note")
     if asserted:
         yield Finding(f"refused by an assert, which `python -O` drops: {', '.join(asserted)}", severity="note")
-    if "lr" in _chosen(subject):
-        still = subject.run(plan.with_(hyper={"lr": 0.0}))
+    if "lr" in chosen:
+        still = subject.run(plan.with_(hyper={chosen["lr"]: 0.0}))
         if not still.ok:
             yield Finding(
-                f"{_written(subject, 'lr', 0.0)} is refused ({still.error}): no warm-up can begin at 0",
+                f"{chosen['lr']}=0.0 is refused ({still.error}): no warm-up can begin at 0",
                 severity="note",
             )
         later = subject.run(plan.with_(changes={0: {"lr": 0.0}}))
@@ -171,27 +174,35 @@ _TRIES = (-1.0, 1.5, math.nan)
 
 
 def _chosen(subject: OptimizerSubject) -> dict[str, str]:
-    """The numbers that the constructor takes, by the definition's names, with their spellings."""
+    """What the constructor takes, by the definition's names, with the constructor's spellings."""
     known = subject.description.constructor
-    return {name: own for name, own in subject.names.items() if split(own)[0] in known}
+    entries = subject.definition.hyper if subject.definition is not None else ()
+    asked = {entry.name: entry.argument for entry in entries}
+    found: dict[str, str] = {}
+    for name in subject.names:
+        own = own_name(name, known, tuple(found.values()), asked.get(name, ""))
+        if own:
+            found[name] = own
+    return found
 
 
-def _nonsense(subject: OptimizerSubject) -> Iterator[tuple[str, float]]:
+def _nonsense(subject: OptimizerSubject, names: Iterable[str]) -> Iterator[tuple[str, float]]:
     rule_ = subject.definition
-    for name in _chosen(subject):
+    for name in names:
         entry = next((each for each in rule_.hyper if each.name == name), None) if rule_ is not None else None
         if entry is None:
             yield from ((name, value) for value in (_USUAL.get(name, ()) if rule_ is None else ()))
         elif not is_switch(entry):
-            yield from ((name, value) for value in _TRIES if math.isnan(value) or sp.Float(value) not in entry.domain)
+            yield from ((name, value) for value in _TRIES if _outside(entry.domain, value))
+
+
+@cache
+def _outside(domain: sp.Set, value: float) -> bool:
+    return math.isnan(value) or sp.Float(value) not in domain
 
 
 def _peer_takes(subject: OptimizerSubject, name: str) -> bool:
     return subject.peer is not None and name in subject.peer.names
-
-
-def _written(subject: OptimizerSubject, name: str, value: float) -> str:
-    return f"{subject.names[name]}={value!r}"
 
 
 @rule("O103", "group-override", kinds=("optimizer",))
@@ -204,7 +215,7 @@ def group_override(subject: OptimizerSubject) -> Iterator[Finding]:
         whole optimizer is built with that value, the first as when it is built without. What acts only together with
         others (Nesterov's momentum) is tried with them.
     False alarms: what is an option of the constructor alone, and not among the groups' settings, is a warning at most;
-        so is what only the state begins with (Adagrad's accumulator). What couples its parameters on purpose is not
+        what only the state begins with (Adagrad's accumulator) is a note. What couples its parameters on purpose is not
         looked at.
     Instead: `group["lr"]`, `group["betas"]` inside of the loop over `self.param_groups`; never `self.lr` or
         `self.defaults["lr"]`.
@@ -215,38 +226,28 @@ def group_override(subject: OptimizerSubject) -> Iterator[Finding]:
     plan = subject.ordinary(8).with_(options={"groups": [["a"], ["b"]]})
     subject.must(plan)
     held = subject.ask("grouped", plan.tensors, subject.options(plan)).facts["settings"]
-    for name, value, companions in _overrides(subject):
-        base = plan.with_(hyper=companions)
-        own = subject.build({name: value})
-        mixed = base.with_(options={"groups": [["a"], {"names": ["b"], **own}]})
-        without, whole, got = (subject.run(each) for each in (base, base.with_(hyper={name: value}), mixed))
-        if not (without.ok and whole.ok and got.ok) or apart(base, whole.tensors, without.tensors, _SAME) is None:
+    here = {name for name, spelled in subject.names.items() if split(spelled)[0] in held}
+    values = _moved(subject)
+    at_once = {name: value for name, value in values.items() if name in here and not isinstance(value, bool)}
+    at_once.pop("dampening", None)  # not with Nesterov's
+    trial = _trial(subject, plan, {}, at_once)
+    settled = at_once if trial is not None and trial.found is None else {}
+    for name, value in values.items():
+        if name in settled or name not in {*here, *_EXPECTED}:
             continue
-        spelled = subject.names[name]
-        here = split(spelled)[0] in held
-        if not here and name not in _EXPECTED:
+        trial = _trial(subject, plan, _companions(subject, name, values), {name: value})
+        if trial is None or trial.found is None:
             continue
-        wrong = apart(base.only("b"), got.tensors, whole.tensors, _SAME)
-        other = apart(base.only("a"), got.tensors, without.tensors, _SAME)
-        found = wrong or other
-        if found is None:
-            continue
-        ignored = apart(base.only("b"), got.tensors, without.tensors, _SAME) is None
-        given = ", ".join(f"{key}={each!r}" for key, each in own.items())
-        if wrong is None:
-            text = f"a group's own {given} acts on the other group"
-        else:
-            does = "is ignored" if ignored else "does not act as it does for the whole optimizer"
-            text = f"a group's own {given} {does}"
-        steps = found.step + 1
+        found, steps = trial.found, trial.found.step + 1
+        key = split(subject.names[name])[0]
         yield Finding(
-            f"{text}: after step {steps} a parameter is {found.got:.9g}, expected {found.expected:.9g}",
-            {**shown(subject, base.first(steps)), "groups": mixed.options["groups"]},
+            f"{trial.sentence}: {found.place}",
+            {**shown(subject, trial.plan.first(steps)), "groups": [["a"], {"names": ["b"], **trial.own}]},
             found.expected,
             found.got,
-            cause="" if here else f"{split(spelled)[0]} is no setting of its groups",
-            repro=_two_groups(subject, base.first(steps), own, found.name, found.where, found.expected),
-            severity=None if (here or name == "lr") and not _only_begins(subject, name) else "warning",
+            cause="" if name in here else f"{key} is no setting of its groups",
+            repro=_two_groups(subject, trial),
+            severity=_weight(subject, name, name in here),
         )
         return
 
@@ -256,14 +257,54 @@ _FACTORS = {"lr": 3.0, "beta1": 0.5, "beta2": 0.5, "momentum": 0.5, "alpha": 0.5
 _INSTEAD = {"weight_decay": 0.1, "eps": 1e-2, "momentum": 0.5}
 
 
-def _overrides(subject: OptimizerSubject) -> Iterator[tuple[str, Any, dict[str, Any]]]:
-    """Settings of one group, each with what the whole optimizer has to have for it to act."""
-    values = _moved(subject)
-    for name, value in values.items():
-        needed = {"momentum": values["momentum"]} if name in ("nesterov", "dampening") and "momentum" in values else {}
-        if name == "dampening":
-            needed["nesterov"] = False
-        yield name, value, {each: asked for each, asked in needed.items() if subject.takes(each)}
+@dataclass(frozen=True)
+class _Trial:
+    """The second group with settings of its own: where its parameter departs from the right way, and the other."""
+
+    plan: Plan
+    own: Mapping[str, Any]
+    second: Departure | None
+    first: Departure | None
+    ignored: bool
+
+    @property
+    def found(self) -> Departure | None:
+        return self.second or self.first
+
+    @property
+    def sentence(self) -> str:
+        given = ", ".join(f"{key}={each!r}" for key, each in self.own.items())
+        if self.second is None:
+            return f"a group's own {given} acts on the other group"
+        return f"a group's own {given} {'is ignored' if self.ignored else 'does not act as for the whole optimizer'}"
+
+
+def _trial(
+    subject: OptimizerSubject, plan: Plan, companions: Mapping[str, Any], values: Mapping[str, Any]
+) -> _Trial | None:
+    """None where the values are refused, or change nothing for the whole optimizer either."""
+    base = plan.with_(hyper=companions)
+    own = subject.build(values)
+    asked = (base, base.with_(hyper=values), base.with_(options={"groups": [["a"], {"names": ["b"], **own}]}))
+    without, whole, got = (subject.run(each) for each in asked)
+    if not (without.ok and whole.ok and got.ok) or apart(base, whole.tensors, without.tensors, _SAME) is None:
+        return None
+    first, second = base.only("a"), base.only("b")
+    return _Trial(
+        base,
+        own,
+        apart(second, got.tensors, whole.tensors, _SAME),
+        apart(first, got.tensors, without.tensors, _SAME),
+        apart(second, got.tensors, without.tensors, _SAME) is None,
+    )
+
+
+def _companions(subject: OptimizerSubject, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the whole optimizer has to have for a setting to act."""
+    needed = {"momentum": values["momentum"]} if name in ("nesterov", "dampening") and "momentum" in values else {}
+    if name == "dampening" and subject.takes("nesterov"):
+        needed["nesterov"] = False
+    return needed
 
 
 def _moved(subject: OptimizerSubject) -> dict[str, Any]:
@@ -291,19 +332,19 @@ def _moved(subject: OptimizerSubject) -> dict[str, Any]:
     return found
 
 
-def _only_begins(subject: OptimizerSubject, name: str) -> bool:
-    """Whether a hyper-parameter is only what the state begins with."""
+def _weight(subject: OptimizerSubject, name: str, here: bool) -> Severity | None:
+    """A note on what the state only begins with; a warning on what no group holds, but for a learning rate."""
     rule_ = subject.definition
-    if rule_ is None:
-        return False
-    used = {str(symbol) for _, line in rule_.equations for symbol in line.free_symbols}
-    return name not in used
+    used = {str(symbol) for _, line in rule_.equations for symbol in line.free_symbols} if rule_ is not None else {name}
+    if name not in used:
+        return "note"
+    return None if here or name == "lr" else "warning"
 
 
-def _two_groups(
-    subject: OptimizerSubject, plan: Plan, own: Mapping[str, Any], name: str, where: tuple[int, ...], expected: float
-) -> str:
-    at = "".join(f"[{each}]" for each in where)
-    second = ", ".join(['"params": [b]', *(f"{key!r}: {value!r}" for key, value in own.items())])
-    lines = [f"print({name}{at}.item())  # expected {expected!r}"]
-    return stepping(subject, plan, lines, handed=f'[{{"params": [a]}}, {{{second}}}]')
+def _two_groups(subject: OptimizerSubject, trial: _Trial) -> str:
+    found = trial.found
+    assert found is not None
+    at = "".join(f"[{each}]" for each in found.where)
+    second = ", ".join(['"params": [b]', *(f"{key!r}: {value!r}" for key, value in trial.own.items())])
+    lines = [f"print({found.name}{at}.item())  # expected {found.expected!r}"]
+    return stepping(subject, trial.plan.first(found.step + 1), lines, handed=f'[{{"params": [a]}}, {{{second}}}]')

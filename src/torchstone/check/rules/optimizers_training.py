@@ -59,7 +59,7 @@ def closure(subject: OptimizerSubject) -> Iterator[Finding]:
     found = apart(plan, answer.tensors, plain.tensors, _SAME) if not several and all(calls) else None
     if found is not None and len(calls) == 1:
         yield Finding(
-            f"with a closure it goes by other gradients than those that the closure computes: {found.sentence}",
+            f"with a closure it goes by other gradients than those that the closure computes: {found.place}",
             shown(subject, plan),
             found.expected,
             found.got,
@@ -159,7 +159,7 @@ def amp_clip_accum(subject: OptimizerSubject) -> Iterator[Finding]:
         found = apart(plan, answer.tensors, straight, _SAME)
         if found is not None:
             yield Finding(
-                f"with {told} it goes elsewhere: {found.sentence}", shown(subject, plan), found.expected, found.got
+                f"with {told} it goes elsewhere: {found.place}", shown(subject, plan), found.expected, found.got
             )
 
 
@@ -194,21 +194,21 @@ def modes(subject: OptimizerSubject) -> Iterator[Finding]:
     wrong = apart(plan, found, plain.tensors, _SAME)
     if wrong is not None:
         yield Finding(
-            f"eval() and train() after each step change where it goes: {wrong.sentence}",
+            f"eval() and train() after each step change where it goes: {wrong.place}",
             shown(subject, plan),
             wrong.expected,
             wrong.got,
         )
     again = apart(plan, _part(found, "again."), _part(found, "evaluated."), _SAME)
     if again is not None:
-        yield Finding(f"a second eval() moves the parameters once more: {again.sentence}", shown(subject, plan))
+        yield Finding(f"a second eval() moves the parameters once more: {again.place}", shown(subject, plan))
     if answer.facts["resumed"]:
         yield Finding(f"a state dict that was taken after eval() does not load: {answer.facts['resumed']}")
     elif wrong is None and "resumed.a" in found:
         resumed = apart(plan, _part(found, "resumed."), plain.tensors, _SAME)
         if resumed is not None:
             yield Finding(
-                f"a state dict that was taken after eval() leads elsewhere: {resumed.sentence}",
+                f"a state dict that was taken after eval() leads elsewhere: {resumed.place}",
                 shown(subject, plan),
                 resumed.expected,
                 resumed.got,
