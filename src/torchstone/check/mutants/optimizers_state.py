@@ -7,13 +7,14 @@ import torch
 from torch import Tensor
 
 from torchstone.check.mutants import clean, mutant
+from torchstone.check.mutants.ranges import checked
 
 
 class _Momentum(torch.optim.Optimizer):
     """Momentum as people write it."""
 
     def __init__(self, params: Iterable[Any], lr: float = 0.01, momentum: float = 0.9) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum})
+        super().__init__(params, checked(lr=lr, momentum=momentum))
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
@@ -91,6 +92,7 @@ class _Plain:
 
     def __init__(self, parameters: Iterable[Tensor], learning_rate: float = 0.01, momentum: float = 0.9) -> None:
         self.parameters = list(parameters)
+        checked(learning_rate=learning_rate, momentum=momentum)
         self.learning_rate, self.momentum = learning_rate, momentum
         self.velocity = [torch.zeros_like(p) for p in self.parameters]
 
