@@ -44,7 +44,14 @@ _OURS = (
     *("derivatives_order", "derivatives_special", "derivatives_graph"),
     *("numerics", "numerics_policies", "transforms", "state", "optimizers_trajectory"),
     *("optimizers_construction", "optimizers_options", "optimizers_decay", "optimizers_laws"),
-    *("optimizers_parameters", "optimizers_shapes", "optimizers_order", "optimizers_groups", "optimizers_tensors"),
+    *(
+        "optimizers_parameters",
+        "optimizers_shapes",
+        "optimizers_order",
+        "optimizers_groups",
+        "optimizers_tensors",
+        "optimizers_special",
+    ),
     *("optimizers_state", "optimizers_training", "optimizers_surroundings"),
 )
 

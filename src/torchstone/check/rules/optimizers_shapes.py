@@ -27,13 +27,11 @@ class Special(NamedTuple):
     layouts: Mapping[str, str] = {}  # of "start" and "gradient", see `bench.LAYOUTS`
 
 
-SHAPES: Mapping[str, Special] = {
+SPECIAL: Mapping[str, Special] = {
     "scalar": Special("a parameter without dimensions", ()),
     "single": Special("a parameter of shape (1,)", (1,)),
     "empty": Special("an empty parameter of shape (0, 3)", (0, 3)),
     "five": Special("a parameter of five dimensions", (2, 1, 2, 1, 2)),
-}
-LAYOUTS: Mapping[str, Special] = {
     "transposed": Special("a transposed parameter", (2, 3), {"start": "transposed"}),
     "turned": Special("a parameter with a transposed gradient", (2, 3), {"gradient": "transposed"}),
     "strided": Special("a parameter whose gradient is every other number of a tensor", (2, 3), {"gradient": "strided"}),
@@ -50,35 +48,36 @@ def shapes(subject: OptimizerSubject) -> Iterator[Finding]:
     Why: temperatures and gates have no dimensions, convolutions may be channels_last, tied weights are transposed,
         and half of a model is bfloat16. An update through `reshape(-1)` changes a copy, and such a parameter never
         moves.
-    How: the same numbers as a scalar, with five dimensions, and as a vector or matrix; transposed, in channels_last, with gradients that
-        are transposed, strided or expanded, and contiguous; an empty parameter; parameters of four dtypes in one
-        optimizer, and all in float64. Paths, shapes and dtypes are compared. State in float32 is fine.
+    How: the same numbers as a scalar and as a vector, with five dimensions and with two; transposed, in channels_last,
+        with gradients that are transposed, strided or expanded, and contiguous; an empty parameter; parameters of four
+        dtypes in one optimizer, and all in float64. Paths, shapes and dtypes are compared. State in float32 is fine.
     False alarms: matrix methods look at shapes, so that theirs are compared only where the layout differs. What
         refuses a shape with an error says so; that is a note at most, or a warning where it seems to be an accident.
     Instead: operate on whole tensors, in place, and create state with `torch.zeros_like(p)`.
     """
-    subject.must(subject.ordinary(1))
     matrices = subject.spec.usage.get("dims") == 2
-    if not matrices:
-        yield from _special(subject, SHAPES)
-    yield from _special(subject, {name: each for name, each in LAYOUTS.items() if not matrices or len(each.shape) == 2})
+    table = {name: each for name, each in SPECIAL.items() if not matrices or (each.layouts and len(each.shape) == 2)}
+    plan = _plan(subject, table)
+    answer, ordinary = subject.run(plan), subject.run(_plain(plan))
+    wrong = table
+    if answer.ok and ordinary.ok:  # all at once; then each by itself where something is wrong
+        wrong = {name: each for name, each in table.items() if any(_seen(subject, plan, name, each, answer, ordinary))}
+    for name, special in wrong.items():
+        yield from _alone(subject, _only(plan, name), name, special)
     yield from _dtypes(subject)
 
 
-def _special(subject: OptimizerSubject, table: Mapping[str, Special]) -> Iterator[Finding]:
-    """Each parameter by itself, so that what it has to do with others is not seen here."""
-    whole = _plan(subject, table)
-    for name, special in table.items():
-        plan = _only(whole, name)
-        answer = subject.run(plan)
-        if answer.ok:
-            yield from _compared(subject, plan, name, special, answer)
-        elif answer.error_type not in _REFUSALS:
-            yield Finding(
-                f"{special.text} makes it raise {answer.error}",
-                {"shape": list(special.shape)},
-                severity="warning" if answer.error_type in _ACCIDENTS else "note",
-            )
+def _alone(subject: OptimizerSubject, plan: Plan, name: str, special: Special) -> Iterator[Finding]:
+    """A parameter by itself, so that what it has to do with others is not seen here."""
+    answer = subject.run(plan)
+    if answer.ok:
+        yield from _seen(subject, plan, name, special, answer, subject.run(_plain(plan)))
+    elif answer.error_type not in _REFUSALS:
+        yield Finding(
+            f"{special.text} makes it raise {answer.error}",
+            {"shape": list(special.shape)},
+            severity="warning" if answer.error_type in _ACCIDENTS else "note",
+        )
 
 
 def _plan(subject: OptimizerSubject, table: Mapping[str, Special]) -> Plan:
@@ -98,20 +97,24 @@ def _only(plan: Plan, name: str) -> Plan:
 
 
 def _plain(plan: Plan) -> Plan:
-    """The same numbers, contiguous; where the plan is about shapes, as a vector or a matrix.
+    """The same numbers, contiguous, and as a vector or a matrix where it is the shape that is special.
 
     A scalar is like a vector, for there are optimizers that decay matrices only.
     """
-    if plan.options["layouts"]:
-        return plan.with_(options={"layouts": {}})
-    shapes = {name: (2, -1) if each.dim() > 1 else (-1,) for name, each in plan.start.items()}
+    shapes = {
+        name: tuple(each.shape) if SPECIAL[name].layouts else (2, -1) if each.dim() > 1 and each.numel() else (-1,)
+        for name, each in plan.start.items()
+    }
     return plan.with_(
+        options={"layouts": {}},
         start={name: each.reshape(shapes[name]) for name, each in plan.start.items()},
         gradients={name: each.reshape(_STEPS, *shapes[name]) for name, each in plan.gradients.items()},
     )
 
 
-def _compared(subject: OptimizerSubject, plan: Plan, name: str, special: Special, answer: Answer) -> Iterator[Finding]:
+def _seen(
+    subject: OptimizerSubject, plan: Plan, name: str, special: Special, answer: Answer, ordinary: Answer
+) -> Iterator[Finding]:
     start, path = plan.start[name], answer.tensors[name]
     told: dict[str, Any] = {"shape": list(special.shape)}
     if path.shape[1:] != start.shape or path.dtype != start.dtype:
@@ -124,12 +127,14 @@ def _compared(subject: OptimizerSubject, plan: Plan, name: str, special: Special
         return
     if not (special.layouts or subject.trait("elementwise")):
         return
-    ordinary = subject.run(_plain(plan))
     near = TOLERANCE if subject.trait("elementwise") else _COARSE
-    if ordinary.ok and (found := parting(plan, {name: path}, _shaped(ordinary, name, path), near)) is not None:
+    if (
+        ordinary.ok
+        and (found := parting(plan.only(name), {name: path}, _shaped(ordinary, name, path), near)) is not None
+    ):
         yield Finding(
-            f"{special.text} moves by {found.moved:.3g} at step {found.step + 1}, "
-            f"the same numbers in a {'contiguous tensor' if special.layouts else 'vector or matrix'} by {found.should:.3g}",
+            f"{special.text} moves by {found.moved:.3g} at step {found.step + 1}, the same numbers "
+            f"{'in a contiguous tensor' if special.layouts else 'as a vector or matrix'} by {found.should:.3g}",
             told,
             found.expected,
             found.got,

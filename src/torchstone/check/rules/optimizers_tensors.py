@@ -76,7 +76,6 @@ def grad_untouched(subject: OptimizerSubject) -> Iterator[Finding]:
         Declared with `@torchstone.traits(owns_gradients=True)`, nothing is said of that.
     Instead: `g = g.add(p, alpha=weight_decay)` without the underscore, and `p.grad.clone()` for what is kept.
     """
-    subject.must(subject.ordinary(1))
     yield from _aliased(subject)
     if not subject.trait("owns_gradients"):
         yield from _changed(subject)
