@@ -83,7 +83,7 @@ class Bench:
                 parameter.grad.detach_().copy_(gradient)
             else:
                 laid = self._laid(f"gradient.{name}", gradient.clone())
-                parameter.grad = laid.to_sparse() if sparse else laid
+                parameter.grad = _sparse(laid) if sparse else laid
 
     def step(self, gradients: Gradients, *, closure: bool = False, kept: bool = False) -> Any:
         """Give the gradients, and take one step: with a closure that gives them again, where it is wanted or needed."""
@@ -144,6 +144,13 @@ class Bench:
         with subject_code("load_state_dict"):
             other.optimizer.load_state_dict(state)
         return other
+
+
+def _sparse(gradient: Tensor) -> Tensor:
+    """A sparse tensor that holds every number, the zeros too: `to_sparse` leaves them out, and so would the step."""
+    places = torch.ones_like(gradient).to_sparse().indices()
+    values = gradient.reshape(-1).clone()
+    return torch.sparse_coo_tensor(places, values, gradient.shape, is_coalesced=True, check_invariants=False)
 
 
 def _saved(state: Any) -> Any:

@@ -65,7 +65,7 @@ def reproduces(subject: "OptimizerSubject", guess: Guess, plan: Plan, must_tell:
         )
     except Exception:  # another rule may be undefined at these settings
         return False
-    if departure(plan, answer, right, max(_NEAR, guess.rule.precision)) is not None:
+    if departure(plan, answer, right, _NEAR, guess.rule.precision) is not None:
         return False
     return not must_tell or _tells(subject, right, plan)
 

@@ -53,16 +53,19 @@ class Departure:
         return f"after {steps} a parameter is {self.got:.9g}, expected {self.expected:.9g}"
 
 
-def departure(plan: Plan, answer: Answer, right: Mapping[str, Path], precision: float = 0.0) -> Departure | None:
+def departure(
+    plan: Plan, answer: Answer, right: Mapping[str, Path], precision: float = 0.0, coarse: float = 0.0
+) -> Departure | None:
     """Where a run leaves the right paths, if it does.
 
-    `precision` is how far it may be off, relative to the way so far, beyond what rounding makes of it.
+    `precision` is how far it may be off, relative to the way so far, beyond what rounding makes of it; `coarse` the
+    same, relative to the longest way of the parameter's numbers: what a rule of whole tensors can be held to.
     """
     found = [
         each
         for name, path in right.items()
         if name in answer.tensors
-        for each in [_of_parameter(plan, name, answer.tensors[name], path, precision)]
+        for each in [_of_parameter(plan, name, answer.tensors[name], path, precision, coarse)]
         if each is not None
     ]
     return min(found, key=lambda each: (each.step, -each.ulp), default=None)
@@ -81,7 +84,7 @@ def apart(
     return departure(plan, Answer(tensors=got), paths, precision)
 
 
-def _of_parameter(plan: Plan, name: str, tensor: Any, path: Path, precision: float) -> Departure | None:
+def _of_parameter(plan: Plan, name: str, tensor: Any, path: Path, precision: float, coarse: float) -> Departure | None:
     got, start = tensor.double().numpy(), plan.start[name].double().numpy()
     if got.shape != path.parameters.shape:
         return Departure(plan, name, 0, (), float("nan"), float("nan"), float("inf"), float("inf"))
@@ -92,7 +95,8 @@ def _of_parameter(plan: Plan, name: str, tensor: Any, path: Path, precision: flo
     off = np.where(np.isnan(off), np.inf, off)
     same = (got == path.parameters) | (np.isnan(got) & np.isnan(path.parameters))
     off = np.where(same, 0.0, off)
-    wrong = off > BUDGET * unit + precision * way
+    longest = way.reshape(len(way), -1).max(axis=1).reshape(-1, *[1] * (way.ndim - 1))
+    wrong = off > BUDGET * unit + precision * way + coarse * longest
     if not wrong.any():
         return None
     step = int(np.argmax(wrong.reshape(len(wrong), -1).any(axis=1)))
@@ -119,7 +123,7 @@ def leaves(
     rule = definition or subject.definition
     assert rule is not None
     right = subject.expected(plan, definition=definition, counts=counts)
-    return departure(plan, answer, right, max(precision, rule.precision))
+    return departure(plan, answer, right, precision, rule.precision)
 
 
 def smallest(subject: "OptimizerSubject", found: Departure, judge: Callable[[Plan], Departure | None]) -> Departure:
