@@ -4,6 +4,7 @@ import copy
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -77,14 +78,14 @@ class HeldOptimizer:
         self.thing, self.spec = thing, spec
         self.form = form_of(thing)
 
-    def build(self, handed: Any, overrides: Mapping[str, Any] | None = None) -> Any:
+    def build(self, handed: Any, overrides: Mapping[str, Any] | None = None, seed: int | None = 0) -> Any:
         """A new optimizer over what is handed: parameters, or groups of them.
 
         An override is passed where the subject takes it by that name; what it does not take is set in its groups, or
         as an attribute.
         """
         chosen = {name: live(value) for name, value in {**self.spec.kwargs, **(overrides or {})}.items()}
-        with seeded(0), subject_code("build"):
+        with seeded(seed) if seed is not None else nullcontext(), subject_code("build"):
             built = _built(self.thing, handed, chosen)
             if callable(getattr(built, "train", None)):
                 built.train()
@@ -114,6 +115,7 @@ def _built(thing: Any, handed: Any, chosen: Mapping[str, Any]) -> Any:
         chosen = {**_arguments_of(thing), **chosen}
     named, more, needed = _signature(maker)
     first = next(iter(named), "")
+    more = more and first not in INNER  # what a wrapper takes besides is for an optimizer that it builds itself
     passed = {name: value for name, value in chosen.items() if name in named or more}
     for name in needed:
         if name in INNER and name != first and name not in passed:

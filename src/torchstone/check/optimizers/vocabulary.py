@@ -23,6 +23,10 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "rho": ("rho", "decay", "decay_rate", "gamma", "beta", "alpha"),
     "alpha": ("alpha", "rho", "decay_rate", "decay", "beta", "gamma", "beta2", "smoothing"),
     "centered": ("centered",),
+    "decoupled_weight_decay": (
+        *("decoupled_weight_decay", "weight_decouple", "decoupled", "decouple", "decouple_wd", "decoupled_wd"),
+        *("decouple_weight_decay", "decoupled_decay"),
+    ),
     "lr_decay": ("lr_decay", "learning_rate_decay"),
 }
 

@@ -15,6 +15,7 @@ from torchstone.check.optimizers.script import stepping
 from torchstone.check.optimizers.subject import OptimizerSubject
 from torchstone.check.result import Finding, Severity
 from torchstone.check.rule import NotApplicable, rule
+from torchstone.definitions import UpdateRule
 
 Paths = Mapping[str, NDArray[np.float64]]
 Runner = Callable[[Plan], Paths]
@@ -106,8 +107,8 @@ def _of_subject(subject: OptimizerSubject) -> Runner:
     return lambda plan: {name: subject.must(plan).tensors[name].double().numpy() for name in plan.start}
 
 
-def _of_definition(subject: OptimizerSubject) -> Runner:
-    return lambda plan: {name: path.parameters for name, path in subject.expected(plan).items()}
+def _of_definition(subject: OptimizerSubject, form: UpdateRule | None = None) -> Runner:
+    return lambda plan: {name: path.parameters for name, path in subject.expected(plan, definition=form).items()}
 
 
 @dataclass(frozen=True)
@@ -166,19 +167,52 @@ def _equal(one: NDArray[np.float64], other: NDArray[np.float64], start: NDArray[
 def _acting(subject: OptimizerSubject, case: _Case) -> Iterator[Finding]:
     """What is wrong with the decay of parameters that have a gradient."""
     trace = Trace.of(_of_subject(subject), case.plan)
+    if all(np.array_equal(path[-1], case.plan.start[name].numpy()) for name, path in trace.without.items()):
+        return  # it has not begun to move
     found = trace.decays()
     idle = [name for name, each in found.items() if not each.acts]
     if subject.definition is None:
         yield from _inconsistent(subject, case, trace, found)
         return
-    right = Trace.of(_of_definition(subject), case.plan).decays()
+    right = _closest(subject, case, found)
     for name, expected in right.items():
         text = _difference(subject, case, found[name], expected, name, idle)
+        if text and found[name].acts and _chooses(subject):
+            return
         if text:
             yield _finding(subject, case, text, name, cause=_slip(trace, case, name) if expected.coupled else "")
             return
-    if not any(each.coupled for each in right.values()):
+    if not any(each.coupled for each in right.values()) and not _chooses(subject):
         yield from _at_rest(subject, case)
+
+
+def _closest(subject: OptimizerSubject, case: _Case, found: Mapping[str, Decay]) -> dict[str, Decay]:
+    """What the definition's decay does: that of another published form, where the subject does that."""
+    rule = subject.definition
+    assert rule is not None
+    forms = [rule, *(rule.variant(name) for name in rule.accepted if any(_in_decay(rule, name)))]
+    each = [Trace.of(_of_definition(subject, form), case.plan).decays() for form in forms]
+    return next((right for right in each if _same(found, right)), each[0])
+
+
+def _in_decay(rule: UpdateRule, variant: str) -> Iterator[bool]:
+    """For each line of a variant, whether weight decay is in it, or in the line that it replaces."""
+    own = dict(rule.equations)
+    for left, right in rule.variants[variant]:
+        yield any(str(symbol) == "weight_decay" for line in (right, own[left]) for symbol in line.free_symbols)
+
+
+def _same(found: Mapping[str, Decay], right: Mapping[str, Decay]) -> bool:
+    return all(
+        found[name].coupled == each.coupled and (each.coupled or abs(found[name].share - each.share) <= _SAME)
+        for name, each in right.items()
+    )
+
+
+def _chooses(subject: OptimizerSubject) -> bool:
+    """Whether its author has a switch of his own for how it decays, which the definition does not know."""
+    own = subject.names.get("decoupled_weight_decay")
+    return any("decoupl" in name and name != own for name in subject.description.constructor)
 
 
 def _at_rest(subject: OptimizerSubject, case: _Case) -> Iterator[Finding]:
@@ -246,7 +280,8 @@ def _inconsistent(
         if turned.get(name) or found[name].share < 0:
             yield _finding(subject, case, "weight decay makes parameters larger: its sign is wrong", name)
             return
-    if acting and idle and all(found[name].known for name in acting):
+    others = [name for name in subject.description.constructor if "decay" in name or "1d" in name]
+    if acting and idle and all(found[name].known for name in acting) and len(others) < 2:  # else they may be told apart
         one, other = (case.plan.start[group[0]].dim() for group in (idle, acting))
         text = f"a parameter of {one} dimensions is not decayed, one of {other} is, and nothing tells the user"
         yield _finding(subject, case, text, idle[0], severity="warning")

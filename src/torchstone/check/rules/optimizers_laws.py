@@ -34,7 +34,7 @@ def noop(subject: OptimizerSubject) -> Iterator[Finding]:
     yield from _without_gradients(subject, plan)
     zeros = plan.with_(gradients={name: torch.zeros_like(each) for name, each in plan.gradients.items()})
     yield from _moving(subject, zeros, "with zero gradients and no weight decay")
-    if subject.takes("lr"):
+    if subject.takes("lr") and "lr" in subject.hyper:
         yield from _moving(subject, plan.with_(hyper={"lr": 0.0}), "with a learning rate of 0")
 
 

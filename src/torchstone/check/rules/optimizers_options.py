@@ -26,9 +26,17 @@ _MEANS = frozenset(
         *("bf", "offload", "master", "release", "chunk", "block", "threads", "safe", "check", "seed", "bits", "name"),
     )
 )
+# Names that mean the same to everybody: of others, nobody can say that they have to act whatever else is set.
+_SURE = frozenset(
+    (
+        *("lr", "learning_rate", "momentum", "dampening", "weight_decay", "nesterov", "maximize", "amsgrad"),
+        *("betas", "beta1", "beta2", "eps", "epsilon", "centered", "bias_correction"),
+    )
+)
 # What other options need in order to act.
 _COMPANIONS: Mapping[str, Any] = {"momentum": 0.9, "weight_decay": 0.1}
 _LONG = 50
+_FEW = 3  # other values, where the first plan has seen them all
 
 
 @rule("O203", "dead-hyperparameter", kinds=("optimizer",))
@@ -38,18 +46,18 @@ def dead_hyperparameter(subject: OptimizerSubject) -> Iterator[Finding]:
     Why: who tunes an option that does nothing tunes noise. A weight decay that is taken and never used, betas that are
         written into the code, a Nesterov switch that nobody reads: training goes on, and nobody is told.
     How: each number and each switch of the constructor is moved off its value, to several others: with gradients from
-        1e-12 to 1e6, together with momentum and weight decay, with each switch turned, with gradients that shrink and
-        a learning rate that changes, and over 50 steps with gradients that keep their sign. It is dead where every
-        path is the same to the last bit.
-    False alarms: an option that acts only in half types, on large tensors, or beyond 50 steps. A switch or a whole
-        number that no definition knows is a warning. Options that choose how something is computed (`foreach`,
-        `fused`, `capturable`, ...) are left alone.
+        1e-12 to 1e6, together with momentum and weight decay, with each switch turned, with whole numbers (a warm-up,
+        an interval) at 2, with gradients that shrink and a learning rate that changes, and over 50 steps with
+        gradients that keep their sign. It is dead where every path is the same to the last bit.
+    False alarms: an option that acts only with another one that is no number, in half types, on large tensors, or
+        beyond 50 steps: where its name is not one that everybody uses, it is a warning. Options that choose how
+        something is computed (`foreach`, `fused`, `capturable`, ...) are left alone.
     Instead: use the option in `step`, or don't take it.
     """
     options = list(_options(subject))
     if not options:
         raise NotApplicable("its constructor takes no number and no switch")
-    plans = [subject.wide(6), *_together(subject, [name for name, value in options if isinstance(value, bool)])]
+    plans = [subject.wide(6), *_together(subject, options)]
     as_it_stands = cache(lambda number: _went(subject, plans[number]))
     for name, value in options:
         tried = _idle(subject, name, value, plans, as_it_stands)
@@ -65,7 +73,7 @@ def _idle(
     for number, plan in enumerate(plans):
         if subject.build({name: 0}).keys() & subject.build(plan.hyper).keys() or not as_it_stands(number).ok:
             continue
-        for other in _others(value):
+        for other in _others(value)[: None if number == 0 else _FEW]:
             answer = _went(subject, plan.with_(hyper={name: other}))
             if not answer.ok:
                 continue
@@ -117,19 +125,23 @@ def _is_known(subject: OptimizerSubject, name: str) -> bool:
     return name in subject.names.values()
 
 
-def _together(subject: OptimizerSubject, switches: Sequence[str]) -> Iterator[Plan]:
+def _together(subject: OptimizerSubject, options: Sequence[tuple[str, Any]]) -> Iterator[Plan]:
     """Plans in which options act that need another: momentum, decay, each switch, gradients that shrink, time."""
     own = {spelled: name for name, spelled in subject.names.items()}
     companions = {name: value for name, value in _COMPANIONS.items() if subject.takes(name)}
     plan = subject.ordinary(10)
     shrinking = torch.tensor([1.0, 30.0, *(30.0 * 0.3**step for step in range(8))], dtype=torch.float64)
     gradients = {name: each * shrinking.reshape(-1, *[1] * (each.dim() - 1)) for name, each in plan.gradients.items()}
-    changes = {5: {"lr": 0.3 * float(subject.hyper.get("lr") or 0.01)}} if subject.takes("lr") else {}
+    rate = float(subject.hyper.get("lr") or 0.01)
+    changes = {4: {"lr": 3 * rate}, 7: {"lr": 0.3 * rate}} if subject.takes("lr") else {}
     plan = plan.with_(hyper=companions, changes=changes, gradients=gradients)
     yield plan
-    for name in switches:
-        hyper = {own.get(name, name): not subject.settings[name]}
-        yield plan.with_(hyper=hyper)
+    for name, value in options:
+        if isinstance(value, bool):
+            yield plan.with_(hyper={own.get(name, name): not value})
+    soon = {name: 2 for name, value in options if type(value) is int and value > 2 and "[" not in name}
+    if soon:
+        yield plan.with_(hyper=soon)
     one_way = subject.ordinary(_LONG)
     yield one_way.with_(hyper=companions, gradients={**one_way.gradients, "b": one_way.gradients["b"].abs()})
 
@@ -139,7 +151,7 @@ def _others(value: Any) -> tuple[Any, ...]:
     if isinstance(value, bool):
         return (not value,)
     if isinstance(value, int):
-        tries: tuple[Any, ...] = (value + 1, max(value // 2, 1), 1, 2, 10, 2 * value + 3)
+        tries: tuple[Any, ...] = (2 * value + 3, 1, 2, value + 1)
     elif value == 0:
         tries = (0.1, 0.5, 1.0, 1e-3)
     elif abs(value) < 1e-4:
@@ -147,7 +159,7 @@ def _others(value: Any) -> tuple[Any, ...]:
     elif abs(value) < 1:
         tries = (value / 2, 0.9, 0.1)
     else:
-        tries = (value / 2, value * 4, 1.02, 0.01, value * 1e3)
+        tries = (value / 2, 0.01, value * 4, 1.02)
     return tuple(each for each in dict.fromkeys(tries) if each != value and each != float("inf"))
 
 
@@ -162,12 +174,12 @@ def _differ(one: Answer, other: Answer, known: bool) -> bool:
 
 def _dead(subject: OptimizerSubject, name: str, value: Any, tried: Sequence[Any]) -> Finding:
     told = " and ".join(f"{each:g}" if isinstance(each, float) else str(each) for each in tried[:3])
-    doubtful = not _is_known(subject, name) and not isinstance(value, float)
+    sure = name.partition("[")[0] in _SURE or (subject.definition is not None and _is_known(subject, name))
     return Finding(
         f"{name} does nothing: with {told} in the place of {value} every parameter is the same to the last bit",
         {"argument": name, "its value": value, "others": list(tried)},
         repro=versus(subject, _small(subject, 3), [(1, {}), (1, {name: tried[0]})]),
-        severity="warning" if doubtful else None,
+        severity=None if sure else "warning",
     )
 
 
@@ -179,7 +191,7 @@ def _small(subject: OptimizerSubject, steps: int) -> Plan:
 # Learning rates to try after the subject's own; with each, some steps, and more where they lead down.
 _RATES = (0.1, 1.0, 0.3, 0.01, 0.03)
 _SHORT, _LONGEST = 40, 1500
-_PROMISING, _NEAR = 0.1, 1e-3  # of the way down
+_PROMISING, _NEAR, _HALF = 0.1, 1e-3, 0.5  # of the first loss
 
 
 @rule("O204", "descends", kinds=("optimizer",), severity="warning")
@@ -190,7 +202,7 @@ def descends(subject: OptimizerSubject) -> Iterator[Finding]:
         sign wrong, or runs away.
     How: a convex quadratic with curvatures from 0.5 to 2, from a distance of about 1. The loss has to come down to a
         thousandth within 1500 steps: as it stands, or with the best of five learning rates from 0.01 to 1. Optimizers
-        that need a closure get one that computes the gradients anew.
+        that need a closure get one that computes the gradients anew. What comes half of the way, or more, is a note.
     False alarms: an optimizer made for another problem, or for far more steps. One that draws random numbers is not
         concerned: it stays about as far from the bottom as its noise is large.
     Instead: look at the sign of the step first, then at its size.
@@ -203,6 +215,8 @@ def descends(subject: OptimizerSubject) -> Iterator[Finding]:
     for hyper in tries:
         answer = descent(subject, hyper, _SHORT)
         if answer.ok:
+            if answer.facts["slow"]:
+                raise NotApplicable("its steps take too long")
             depths.append((_depth(answer), hyper))
             if depths[-1][0] < _PROMISING and _depth(descent(subject, hyper, _LONGEST)) <= _NEAR:
                 return
@@ -211,7 +225,7 @@ def descends(subject: OptimizerSubject) -> Iterator[Finding]:
         raise NotApplicable(f"the subject raises {refused}")
     _, best = min(depths, key=lambda each: each[0])
     answer = descent(subject, best, _LONGEST)
-    if not answer.ok or _depth(answer) <= _NEAR:
+    if not answer.ok or answer.facts["slow"] or _depth(answer) <= _NEAR:
         return
     first, *_, last = answer.facts["losses"]
     told = ", whatever the learning rate" if len(tries) > 1 else ""
@@ -221,6 +235,7 @@ def descends(subject: OptimizerSubject) -> Iterator[Finding]:
         {"curvatures": "0.5 to 2", "learning rate": best.get("lr", "as it stands")},
         expected=f"at most {_NEAR * first:.2g}",
         got=last,
+        severity="note" if _depth(answer) < _HALF else None,
     )
 
 
