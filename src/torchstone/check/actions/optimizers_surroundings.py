@@ -52,13 +52,17 @@ SCHEDULERS: Mapping[str, Callable[[Any], Any]] = {
 def scheduled(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Answer:
     """Ten steps of each scheduler, with a first one of the optimizer.
 
-    Facts: "schedulers": {name: {"error": what was raised, "rates": the learning rates, "expected": those of a plain
-    optimizer under the same scheduler}}; "own", the learning rates without any.
+    Facts: "rate", whether there is a learning rate to be scheduled; "schedulers": {name: {"error": what was raised,
+    "rates": the learning rates, "expected": those of a plain optimizer under the same scheduler}}; "own", the learning
+    rates without any.
     """
     found = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        own = _rates(bench_of(held, options, tensors), options, tensors, None)
+        bare = bench_of(held, options, tensors)
+        if "lr" not in next(iter(bare.settings()), {}):
+            return Answer({"rate": False})
+        own = _rates(bare, options, tensors, None)
         for name, make in SCHEDULERS.items():
             bench = bench_of(held, options, tensors)
             told: dict[str, Any] = {"error": "", "rates": [], "expected": _expected_rates(name, own[0])}
@@ -67,7 +71,7 @@ def scheduled(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[
             except SubjectError as error:
                 told["error"] = str(error)
             found[name] = told
-    return Answer({"schedulers": found, "own": own})
+    return Answer({"rate": True, "schedulers": found, "own": own})
 
 
 @cache
@@ -220,6 +224,7 @@ def _round(
     held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[str, Tensor], changed: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Build and step; the generators' states before, between and after."""
+    bench = bench_of(held, options, tensors)
     before = read()
 
     def compare(during: str) -> None:
@@ -232,7 +237,7 @@ def _round(
         before = after
 
     states = [_generators()]
-    bench = bench_of(held, options, tensors)
+    bench.optimizer = held.build(list(bench.parameters.values()), options.get("build"), seed=None)
     compare("construction")
     states.append(_generators())
     for step in range(min(steps_of(tensors), 3)):
@@ -315,9 +320,13 @@ def _kept_elsewhere(built: Any) -> Iterator[tuple[str, Tensor]]:
 
 @action
 def together(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Answer:
-    """The path while another optimizer of the same kind takes steps in between, over parameters of its own."""
+    """The path while another optimizer of the same kind takes steps in between, over parameters of its own.
+
+    Options: "other", arguments of that one. Tensors: the path, and "alone.NAME" that of one alone.
+    """
     bench = bench_of(held, options, tensors)
-    other = bench_of(held, options, {name: each * -2.0 for name, each in tensors.items()})
+    other_options = {**options, "build": {**options.get("build", {}), **options.get("other", {})}}
+    other = bench_of(held, other_options, {name: each * -2.0 for name, each in tensors.items()})
     path: Path = {}
     for step in range(steps_of(tensors)):
         gradients = gradients_at(step, options, tensors)

@@ -42,7 +42,7 @@ def closures(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[s
     Tensors: the path.
     """
     bench = bench_of(held, options, tensors)
-    if not _takes_closure(bench.optimizer):
+    if not _takes_closure(bench):
         return Answer({"takes": False})
     facts: dict[str, list[Any]] = {"calls": [], "losses": [], "returned": []}
     path: Path = {}
@@ -74,12 +74,17 @@ def closures(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[s
     return Answer({"takes": True, **facts}, stacked(path))
 
 
-def _takes_closure(optimizer: Any) -> bool:
+_CLOSURES = ("closure", "closure_fn", "loss_closure", "loss_fn", "loss_func", "func", "fn", "f")
+
+
+def _takes_closure(bench: Bench) -> bool:
+    """Whether the first argument of `step` is a closure: what is called so, or passed on whatever it is."""
     try:
-        inspect.signature(optimizer.step).bind(None)
-    except TypeError:
-        return False
-    return True
+        entries = list(inspect.signature(bench.optimizer.step).parameters.values())
+    except (TypeError, ValueError):
+        return True
+    known = entries and (entries[0].name in _CLOSURES or entries[0].kind is inspect.Parameter.VAR_POSITIONAL)
+    return bool(known) or bool(bench.held.spec.usage.get("closure"))
 
 
 def _loss(bench: Bench, gradients: Mapping[str, Tensor | None]) -> Tensor:
@@ -261,7 +266,7 @@ WRAPPED: Mapping[str, Callable[[], Step]] = {"scaler": _scaler, "clipping": _cli
 
 @action
 def train_and_eval(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Answer:
-    """Steps with visits to the evaluation mode.
+    """Steps with visits to the evaluation mode, one of them before the first step.
 
     Tensors: "NAME" the path with `eval()` and `train()` after each step, "evaluated.NAME" where `eval()` put the
     parameters, "again.NAME" where a second `eval()` did, "resumed.NAME" the path where a state dict is taken in
@@ -273,6 +278,8 @@ def train_and_eval(held: HeldOptimizer, options: Mapping[str, Any], tensors: Map
     again: Path = {}
     steps = steps_of(tensors)
     bench = bench_of(held, options, tensors)
+    _switch(bench, "eval")
+    _switch(bench, "train")
     with seeded(0):
         for step in range(steps):
             bench.step(gradients_at(step, options, tensors))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from torchstone.check.asking import Refused
+from torchstone.check.asking import granted
 from torchstone.check.optimizers.evidence import apart, shown
 from torchstone.check.optimizers.subject import OptimizerSubject
 from torchstone.check.optimizers.vocabulary import own_name
@@ -30,9 +30,10 @@ def schedulers(subject: OptimizerSubject) -> Iterator[Finding]:
     if not subject.description.is_module:
         raise NotApplicable("schedulers take torch.optim.Optimizer alone")
     plan = subject.ordinary(3)
-    answer = subject.ask("scheduled", plan.tensors, subject.options(plan))
-    if not answer.ok:
-        raise NotApplicable(f"its first group has no learning rate to be scheduled: it raises {answer.error}")
+    answer = granted(subject.ask("scheduled", plan.tensors, subject.options(plan)))
+    if not answer.facts["rate"]:
+        yield Finding('its groups hold no "lr": no scheduler of PyTorch finds the learning rate')
+        return
     own = answer.facts["own"]
     wrong: dict[str, list[str]] = {}
     steady = len(set(own)) == 1
@@ -84,9 +85,7 @@ def hooks(subject: OptimizerSubject) -> Iterator[Finding]:
     """
     subject.needs("register_step_pre_hook", "state_dict", "load_state_dict")
     plan = subject.ordinary(2)
-    answer = subject.ask("hooked", plan.tensors, subject.options(plan))
-    if not answer.ok:
-        raise Refused(f"the subject raises {answer.error}")
+    answer = granted(subject.ask("hooked", plan.tensors, subject.options(plan)))
     raised = answer.facts["raised"]
     if raised:
         name, error = next(iter(raised.items()))
@@ -153,7 +152,9 @@ def isolation(subject: OptimizerSubject) -> Iterator[Finding]:
     plan = subject.ordinary(6)
     subject.must(plan)
     yield from _global_state(subject)
-    answer = subject.ask("together", plan.tensors, subject.options(plan))
+    other = {"lr": 3.0 * float(subject.hyper.get("lr") or 0.01)} if subject.takes("lr") else {}
+    options = {**subject.options(plan), "other": subject.build(other)}
+    answer = subject.ask("together", plan.tensors, options)
     if answer.ok:
         alone = {name: answer.tensors[f"alone.{name}"] for name in plan.start}
         found = apart(plan, answer.tensors, alone, _SAME)
