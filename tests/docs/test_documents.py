@@ -11,6 +11,7 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).parents[2]
 STEADY = ("torchstone check", "python", "cat")  # whose output has no times in it
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
+QUOTED = re.compile(r"\[(examples/[^]]+\.py)\]\([^)]+\)[^`]*:\n\n```python\n(.*?)```", re.DOTALL)
 
 
 def load_build():
@@ -46,6 +47,14 @@ def test_a_command_prints_what_the_page_shows(page, command, body):
     assert skeleton(shown) == skeleton(body)
     if command.startswith(STEADY):
         assert wording(shown) == wording(body)
+
+
+@pytest.mark.parametrize("page", BUILD.pages(), ids=lambda page: page.name)
+def test_what_a_page_quotes_stands_in_the_example(page):
+    for name, quoted in QUOTED.findall(page.read_text(encoding="utf-8")):
+        example = (ROOT / name).read_text(encoding="utf-8")
+        wanted = [line.strip() for line in quoted.splitlines() if not line.rstrip().endswith("...")]
+        assert [line for line in wanted if line not in example] == []
 
 
 def test_the_derivations_are_those_that_derive_writes():
