@@ -15,7 +15,7 @@ _OPEN = pytest.StashKey[ExitStack]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Three options."""
-    group = parser.getgroup("torchstone", "losses and activations, held against the mathematics")
+    group = parser.getgroup("torchstone", "losses, activations and optimizers, held against the mathematics")
     group.addoption(
         "--torchstone",
         action="append",
