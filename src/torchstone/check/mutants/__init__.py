@@ -13,7 +13,7 @@ _MODULES = (
     *("general", "surroundings", "losses", "losses_clean", "activations", "activations_modules"),
     *("derivatives", "derivatives_graph", "numerics", "transforms", "state", "optimizers_trajectory"),
     *("optimizers_options",),
-    *("optimizers_state",),
+    *("optimizers_parameters", "optimizers_tensors", "optimizers_state"),
     *("optimizers_construction", "optimizers_training", "optimizers_surroundings"),
 )
 

@@ -39,6 +39,7 @@ SPECIAL: Mapping[str, Special] = {
     "channels": Special("a parameter in channels_last", (2, 3, 2, 2), {"start": "channels_last"}),
 }
 _DTYPES = {"double": torch.float64, "float": torch.float32, "bfloat": torch.bfloat16, "half": torch.float16}
+_SHAPES = {"double": (2, 3), "float": (3, 2), "bfloat": (2, 2), "half": (3, 3)}  # no two alike, and matrices
 
 
 @rule("O302", "shapes", kinds=("optimizer",))
@@ -147,7 +148,7 @@ def _shaped(answer: Answer, name: str, path: Tensor) -> dict[str, Tensor]:
 
 def _dtypes(subject: OptimizerSubject) -> Iterator[Finding]:
     """Parameters of several dtypes in one optimizer, against the same numbers in float64."""
-    double = subject.ordinary(_STEPS, shapes=dict.fromkeys(_DTYPES, subject.shapes["a"]))
+    double = subject.ordinary(_STEPS, shapes=_SHAPES)
     plan = _cast(double, _DTYPES)
     together = subject.run(plan)
     if not together.ok:
