@@ -46,7 +46,7 @@ _CORRECTED = ((m_hat, m / (1 - beta1**t)), (v_hat, v / (1 - beta2**t)))
 _UNCORRECTED = ((m_hat, m), (v_hat, v))
 _NO_RATIO_OF_ZERO = (norm_p > 0) & (norm_u > 0)
 _CLIPPED_NORM = (norm_p, smaller(norm(p), 10))
-_LAMB_VARIANTS: Variants = {
+_LAMB_FORMS: Variants = {
     "no bias correction: the paper's appendix": _UNCORRECTED,
     "the parameter's norm clipped at 10": (_CLIPPED_NORM,),
     "no bias correction, and the parameter's norm clipped at 10: pytorch-lamb": (*_UNCORRECTED, _CLIPPED_NORM),
@@ -56,6 +56,8 @@ _LAMB_VARIANTS: Variants = {
     "no trust ratio where there is no weight decay: NVIDIA's apex": (
         (trust, sp.Piecewise((norm_p / norm_u, _NO_RATIO_OF_ZERO & (weight_decay > 0)), (1, True))),
     ),
+}
+_LAMB_SLIPS: Variants = {
     **IGNORES_MAXIMIZE,
     "only the first moment corrected": ((v_hat, v),),
     "only the second moment corrected": ((m_hat, m),),
@@ -111,8 +113,8 @@ LAMB = UpdateRule(
         Convention("the gradient", "as it is", "clipped by the norm of all gradients first (NVIDIA's apex, timm)"),
         Convention("weight decay", "in the update, and so in the trust ratio", "decoupled from the update"),
     ),
-    variants=_LAMB_VARIANTS,
-    accepted=tuple(_LAMB_VARIANTS)[:5],
+    variants=_LAMB_FORMS | _LAMB_SLIPS,
+    accepted=tuple(_LAMB_FORMS),
     references=(
         Reference(
             "Y. You et al., Large Batch Optimization for Deep Learning: Training BERT in 76 minutes, ICLR 2020",
@@ -147,7 +149,8 @@ _EPS_IN_SQUARES = (
 )
 _DECAY_BY_STEP = (decayed, p - alpha * weight_decay * p)
 _RATE_AS_IT_IS = (rho, lr)
-_ADAFACTOR_VARIANTS: Variants = {
+_NOT_FACTORED = ((V, _average(V, squared)), (estimate, V))
+_ADAFACTOR_FORMS: Variants = {
     "eps added to the squared gradient: the paper, Keras": _EPS_IN_SQUARES,
     "eps added to the squared gradient, and weight decay by the whole step size: transformers, fairseq": (
         *_EPS_IN_SQUARES,
@@ -167,6 +170,21 @@ _ADAFACTOR_VARIANTS: Variants = {
         _RATE_AS_IT_IS,
         (alpha, rho),
     ),
+    "matrices not factored: timm and optax where a side is small": _NOT_FACTORED,
+    "matrices not factored, in the rest as transformers and fairseq: timm where a side is small": (
+        *_EPS_IN_SQUARES,
+        *_NOT_FACTORED,
+        _DECAY_BY_STEP,
+    ),
+    "a plain learning rate and matrices not factored, in the rest as transformers and fairseq": (
+        *_EPS_IN_SQUARES,
+        *_NOT_FACTORED,
+        _DECAY_BY_STEP,
+        _RATE_AS_IT_IS,
+        (alpha, rho),
+    ),
+}
+_ADAFACTOR_SLIPS: Variants = {
     **IGNORES_MAXIMIZE,
     "the update not clipped": ((clipped, u),),
     "the threshold d ignored": ((clipped, u / larger(1, rms(u))),),
@@ -174,7 +192,6 @@ _ADAFACTOR_VARIANTS: Variants = {
     "a step that scales with the parameter's norm": ((alpha, larger(eps2, norm(p)) * rho),),
     "the parameter's RMS taken after the weight decay": ((alpha, larger(eps2, rms(p - lr * weight_decay * p)) * rho),),
     "eps added to the parameter's RMS": ((alpha, (eps2 + rms(p)) * rho),),
-    "matrices not factored": ((V, _average(V, squared)), (estimate, V)),
     "the factors' product not divided by their mean": ((estimate, _of_matrix(R * C, V)),),
     "the factors of rows alone": ((estimate, _of_matrix(R, V)),),
     "the mean of the factors in place of their product": ((estimate, _of_matrix((R + C) / 2, V)),),
@@ -222,11 +239,12 @@ ADAFACTOR = UpdateRule(
         Convention("eps's default", "the spacing of the parameter's dtype at 1; here float64's", "1e-30 (the paper)"),
         Convention("the learning rate", "the most that rho = 1/sqrt(t) can be", "a constant 0.01 (the paper)"),
         Convention("weight decay", "p shrinks by lr * weight_decay", "by alpha * weight_decay (transformers, fairseq)"),
+        Convention("what is factored", "every matrix", "not where a side is under 16 (timm) or 128 (optax)"),
         Convention("the factors", "means of rows and columns", "sums (the paper); the second moment is the same"),
         Convention("the first moment", "none", "beta1's moving average of the update (the paper's option)"),
     ),
-    variants=_ADAFACTOR_VARIANTS,
-    accepted=tuple(_ADAFACTOR_VARIANTS)[:7],
+    variants=_ADAFACTOR_FORMS | _ADAFACTOR_SLIPS,
+    accepted=tuple(_ADAFACTOR_FORMS),
     references=(
         Reference(
             "N. Shazeer and M. Stern, Adafactor: Adaptive Learning Rates with Sublinear Memory Cost, ICML 2018",
