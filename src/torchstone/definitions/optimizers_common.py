@@ -95,10 +95,8 @@ DECOUPLED_SLIPS: Variants = {
 
 def _either(coupled: sp.Expr, shrinking: sp.Expr) -> Lines:
     """What is added to the gradient, and what is taken from the parameter where decay is decoupled."""
-    return (slope, signed + choose(decoupled, sp.S.Zero, coupled)), (
-        decayed,
-        p - choose(decoupled, shrinking, sp.S.Zero),
-    )
+    added, lost = choose(decoupled, sp.S.Zero, coupled), choose(decoupled, shrinking, sp.S.Zero)
+    return (slope, signed + added), (decayed, p - lost)
 
 
 EITHER_DECAY = _either(L2, SHRINKING)
