@@ -121,45 +121,47 @@ def hyper_range(subject: OptimizerSubject) -> Iterator[Finding]:
         is refused, too.
     """
     plan = subject.ordinary(1)
-    accepted: list[str] = []
-    known: list[str] = []
-    late: list[str] = []
-    asserted: list[str] = []
-    tried = 0
     chosen = _chosen(subject)
+    found: dict[str, dict[str, list[str]]] = {outcome: {} for outcome in _OUTCOMES}
     for name, value in _nonsense(subject, chosen):
-        answer = subject.run(plan.with_(hyper={chosen[name]: value}))
-        tried += 1
-        given = f"{chosen[name]}={value!r}"
-        if answer.ok:
-            peer = subject.run_peer(plan.with_(hyper={name: value})) if _peer_takes(subject, name) else None
-            (known if peer is not None and peer.ok else accepted).append(given)
-        elif answer.error_type == "AssertionError":
-            asserted.append(given)
-        elif answer.during != "build":
-            late.append(f"{given} ({answer.error})")
-    if not tried:
+        outcome = _outcome(subject, plan, name, chosen[name], value)
+        found[outcome].setdefault(chosen[name], []).append(repr(value))
+    if not any(found.values()):
         raise NotApplicable("it takes no hyper-parameter that could be wrong")
-    severity: Severity = "warning" if subject.description.is_module else "note"
-    if accepted:
-        yield Finding(f"accepted in silence: {', '.join(accepted)}", severity=severity)
-    if known:
-        also = subject.peer.text if subject.peer is not None else "PyTorch"
-        yield Finding(f"accepted in silence, as by {also}: {', '.join(known)}", severity="note")
-    if late:
-        yield Finding(f"refused only at the first step: {', '.join(late)}", severity="note")
-    if asserted:
-        yield Finding(f"refused by an assert, which `python -O` drops: {', '.join(asserted)}", severity="note")
+    for outcome, told in _OUTCOMES.items():
+        if told and found[outcome]:
+            values = ", ".join(f"{spelled}={' or '.join(each)}" for spelled, each in found[outcome].items())
+            also = subject.peer.text if subject.peer is not None else ""
+            warns = outcome == "accepted" and subject.description.is_module
+            yield Finding(f"{told.format(also)}: {values}", severity="warning" if warns else "note")
     if "lr" in chosen:
         still = subject.run(plan.with_(hyper={chosen["lr"]: 0.0}))
         if not still.ok:
-            yield Finding(
-                f"{chosen['lr']}=0.0 is refused ({still.error}): no warm-up can begin at 0",
-                severity="note",
-            )
+            told = f"{chosen['lr']}=0.0 is refused ({still.error}): no warm-up can begin at 0"
+            yield Finding(told, severity="note")
         later = subject.run(plan.with_(changes={0: {"lr": 0.0}}))
-        if not later.ok:
+        if later.during == "step":
             yield Finding(f"a learning rate that a scheduler sets to 0 makes the step raise {later.error}")
+
+
+_OUTCOMES = {
+    "accepted": "accepted in silence",
+    "known": "accepted in silence, as by {}",
+    "late": "refused only at the first step",
+    "asserted": "refused by an assert, which `python -O` drops",
+    "refused": "",
+}
+
+
+def _outcome(subject: OptimizerSubject, plan: Plan, name: str, spelled: str, value: float) -> str:
+    """What becomes of a value that makes no sense: a key of `_OUTCOMES`."""
+    answer = subject.run(plan.with_(hyper={spelled: value}))
+    if answer.ok:
+        takes = subject.peer is not None and name in subject.peer.names
+        return "known" if takes and subject.run_peer(plan.with_(hyper={name: value})).ok else "accepted"
+    if answer.error_type == "AssertionError":
+        return "asserted"
+    return "refused" if answer.during == "build" else "late"
 
 
 # Where no definition says what is legal.
@@ -199,10 +201,6 @@ def _nonsense(subject: OptimizerSubject, names: Iterable[str]) -> Iterator[tuple
 @cache
 def _outside(domain: sp.Set, value: float) -> bool:
     return math.isnan(value) or sp.Float(value) not in domain
-
-
-def _peer_takes(subject: OptimizerSubject, name: str) -> bool:
-    return subject.peer is not None and name in subject.peer.names
 
 
 @rule("O103", "group-override", kinds=("optimizer",))
@@ -326,7 +324,7 @@ def _moved(subject: OptimizerSubject) -> dict[str, Any]:
         if isinstance(now, bool):
             found[name] = not now
         elif isinstance(now, float) and now and name in _FACTORS:
-            found[name] = now * _FACTORS[name]
+            found[name] = float(f"{now * _FACTORS[name]:.6g}")
         elif name in _INSTEAD:
             found[name] = _INSTEAD[name]
     return found

@@ -146,7 +146,8 @@ def isolation(subject: OptimizerSubject) -> Iterator[Finding]:
         each has to go as if it were alone; the tensors that it keeps are counted as 30 steps go by, and where they
         become more, with its whole numbers small, and as 300 go by.
     False alarms: random numbers may be drawn by what depends on them. Others that are drawn are a warning where no
-        definition is known. A history of a bounded length, as of L-BFGS, may grow up to its bound.
+        definition is known, or where an argument may have turned off what needs them. A history of a bounded length,
+        as of L-BFGS, may grow up to its bound.
     Instead: state on `self.state[p]`, made in `__init__` or at the first step; a `torch.Generator` of one's own.
     """
     plan = subject.ordinary(6)
@@ -189,10 +190,20 @@ def _global_state(subject: OptimizerSubject) -> Iterator[Finding]:
     if facts["drawn"] and not subject.trait("stochastic"):
         yield Finding(
             f"a step draws from {' and '.join(facts['drawn'])} random numbers, and goes where it goes without them",
-            severity=None if subject.definition is not None else "warning",
+            severity=None if subject.definition is not None and not _may_be_off(subject) else "warning",
         )
     for what in facts["outside"]:
         yield Finding(what)
+
+
+def _may_be_off(subject: OptimizerSubject) -> bool:
+    """Whether an argument that the definition does not know is 0: the size of a noise, perhaps."""
+    known = {spelled.partition("[")[0] for spelled in subject.names.values()}
+    return any(
+        name in subject.description.constructor and name not in known and not value
+        for name, value in subject.settings.items()
+        if isinstance(value, (int, float))
+    )
 
 
 def _growing(subject: OptimizerSubject) -> Iterator[Finding]:

@@ -113,6 +113,13 @@ def no_graph(subject: OptimizerSubject) -> Iterator[Finding]:
         yield Finding(f"after a step a parameter {what}", repro=stepping(subject, plan.only(name).first(2), lines))
         return
     kept = {path: nodes for path, nodes in answer.facts["kept"].items() if nodes[1]}
+    replaced = [path for path in kept if path.startswith("param_groups[")]
+    if replaced:
+        yield Finding(
+            "a parameter in its groups is replaced by the result of a computation, which has a graph",
+            repro=_kept_script(subject, plan, replaced[0]),
+        )
+        return
     growing = {path: nodes for path, nodes in kept.items() if nodes[1] > nodes[0] > 0}
     for path, (before, after) in (growing or kept).items():
         more = f" ({before} operations after 5 steps, {after} after 8)" if growing else ""
