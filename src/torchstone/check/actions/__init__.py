@@ -40,7 +40,9 @@ _MODULES = (
 
 
 def action(function: Action) -> Action:
-    """Make a function an action, by its name."""
+    """Make a function an action, by its name. Raises `ValueError` for a name that another has."""
+    if function.__name__ in ACTIONS:
+        raise ValueError(f"action: expected a name of its own, got {function.__name__!r} of {function.__module__}")
     ACTIONS[function.__name__] = function
     return function
 

@@ -16,7 +16,7 @@ from torchstone.check.probe import Answer
 
 
 @action
-def in_place(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Answer:
+def stepped_in_place(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Answer:
     """How parameters are after steps, while a view of each is held. Options and tensors as of `run`.
 
     Facts: "calls", of the closure in a step; "parameters", by name: "moved"; "view", whether the view went along;

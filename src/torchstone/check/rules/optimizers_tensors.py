@@ -31,7 +31,7 @@ def in_place(subject: OptimizerSubject) -> Iterator[Finding]:
     Instead: `with torch.no_grad(): p.sub_(lr * g)`, or `p.copy_(...)`.
     """
     plan = subject.ordinary(2)
-    facts = granted(subject.ask("in_place", plan.tensors, subject.options(plan))).facts
+    facts = granted(subject.ask("stepped_in_place", plan.tensors, subject.options(plan))).facts
     swaps = facts["calls"] > 1
     seen = facts["parameters"].values()
     line = "p = next(iter(parameters)); view = p.detach(); optimizer.step(); assert torch.equal(view, p)"
