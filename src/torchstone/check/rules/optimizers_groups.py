@@ -1,7 +1,7 @@
 """Rules on what is changed while an optimizer lives: its settings, by schedulers, and its parameters."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -169,6 +169,8 @@ def _rewritten(subject: OptimizerSubject, name: str, value: Any, answer: Answer)
 
 def _added(subject: OptimizerSubject) -> Iterator[Finding]:
     plan = small(subject, _AT + 3, "a", "b").with_(missing={"b": list(range(_AT))})
+    if not {split(subject.names.get(name, name))[0] for name in plan.hyper} <= set(subject.description.constructor):
+        plan = replace(plan, hyper={})  # set in the groups there are: one that is added has the defaults
     both = plan.with_(options={"groups": [["a"], ["b"]]})
     adding = plan.with_(options={"groups": [["a"]], "additions": [[_AT, ["b"]]]})
     answer, from_the_start = subject.run(adding), subject.run(both)
