@@ -43,7 +43,7 @@ _OURS = (
     *("derivatives_values", "derivatives_numeric", "derivatives_flow"),
     *("derivatives_order", "derivatives_special", "derivatives_graph"),
     *("numerics", "numerics_policies", "transforms", "state", "optimizers_trajectory"),
-    *("optimizers_construction", "optimizers_options", "optimizers_decay", "optimizers_laws"),
+    *("optimizers_construction", "optimizers_like", "optimizers_options", "optimizers_decay", "optimizers_laws"),
     *(
         "optimizers_parameters",
         "optimizers_shapes",

@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from torchstone.check.optimizers.evidence import Departure, apart, finding, shown
+from torchstone.check.optimizers.evidence import SINGLE, Departure, apart, finding, shown
 from torchstone.check.optimizers.plan import Plan
 from torchstone.check.optimizers.script import stepping
 from torchstone.check.optimizers.subject import OptimizerSubject
 from torchstone.check.result import Finding, Severity
 from torchstone.check.rule import NotApplicable, rule
+
+_ROUNDED = 2.0**-23
 
 
 @rule("O207", "noop", kinds=("optimizer",), severity="warning")
@@ -30,7 +32,7 @@ def noop(subject: OptimizerSubject) -> Iterator[Finding]:
     if subject.trait("stochastic"):
         raise NotApplicable("it draws random numbers")
     bare = {"weight_decay": 0.0} if subject.takes("weight_decay") else {}
-    plan = subject.ordinary(2).with_(hyper=bare)
+    plan = subject.settled(subject.ordinary(2).with_(hyper=bare))
     yield from _without_gradients(subject, plan)
     zeros = plan.with_(gradients={name: torch.zeros_like(each) for name, each in plan.gradients.items()})
     yield from _moving(subject, zeros, "with zero gradients and no weight decay")
@@ -46,7 +48,7 @@ def _without_gradients(subject: OptimizerSubject, plan: Plan) -> Iterator[Findin
             yield Finding(f"a step in which no parameter has a gradient raises {answer.error}", severity="warning")
         return
     for name, start in none.start.items():
-        if not torch.equal(answer.tensors[name][-1], start):
+        if not _stays(answer.tensors[name], start):
             yield _moved(subject, none, name, answer.tensors[name], "without a gradient", "error")
             return
     kept = {key.split(".")[-1] for key in answer.tensors if key.startswith("state.")}
@@ -64,10 +66,15 @@ def _moving(subject: OptimizerSubject, plan: Plan, when: str) -> Iterator[Findin
         return  # loud: O102 is about what is refused
     for name, start in plan.start.items():
         path = answer.tensors[name]
-        if not torch.equal(path, start.expand_as(path)):
+        if not _stays(path, start):
             declared = subject.definition is not None and _moves_by_definition(subject, plan.only(name))
             yield _moved(subject, plan, name, path, when, "note" if declared else None)
             return
+
+
+def _stays(path: torch.Tensor, start: torch.Tensor) -> bool:
+    """Whether a parameter stays where it is, but for a way through float32."""
+    return bool(((path - start).abs() <= _ROUNDED * start.abs()).all())
 
 
 def _moves_by_definition(subject: OptimizerSubject, plan: Plan) -> bool:
@@ -85,7 +92,7 @@ def _moved(
     worst = int(off.argmax())
     small = plan.only(name)
     return Finding(
-        f"a parameter moves {when}: from {float(before[worst]):.6g} to {float(after[worst]):.6g} in {len(path)} steps",
+        f"a parameter moves {when}: from {float(before[worst]):.9g} to {float(after[worst]):.9g} in {len(path)} steps",
         shown(subject, small),
         expected=float(before[worst]),
         got=float(after[worst]),
@@ -119,7 +126,7 @@ def tensor_lr(subject: OptimizerSubject) -> Iterator[Finding]:
 
 def _tensor_differs(subject: OptimizerSubject, plan: Plan) -> Departure | None:
     number, tensor = subject.must(plan), subject.must(plan.with_(hyper={"lr": {"tensor": 0.01}}))
-    return apart(plan, tensor.tensors, number.tensors)
+    return apart(plan, tensor.tensors, number.tensors, SINGLE)
 
 
 # What may be done to a plan, and what that does to each step where the law holds.
@@ -159,7 +166,8 @@ def scale_law(subject: OptimizerSubject) -> Iterator[Finding]:
     Instead: compare the step with the equations, term by term.
     """
     hyper: dict[str, Any] = {"lr": 0.01, "weight_decay": 0.0, "eps": 1e-30}
-    plan = subject.ordinary(6).with_(hyper={name: value for name, value in hyper.items() if subject.takes(name)})
+    taken = {name: value for name, value in hyper.items() if subject.takes(name)}
+    plan = subject.settled(subject.ordinary(6).with_(hyper=taken))
     subject.must(plan)
     held = 0
     for text, change, factor in _LAWS:
@@ -194,4 +202,4 @@ def scale_law(subject: OptimizerSubject) -> Iterator[Finding]:
 
 
 def _obeys(before: Any, after: Any, factor: float) -> bool:
-    return bool(np.abs(after - factor * before).max() <= 1e-6 * np.abs(factor * before).max() + 1e-13)
+    return bool(np.abs(after - factor * before).max() <= 1e-4 * np.abs(factor * before).max() + 1e-13)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from torchstone.check.optimizers.evidence import Departure, apart, finding
+from torchstone.check.optimizers.evidence import SINGLE, Departure, apart, finding
 from torchstone.check.optimizers.plan import Plan
 from torchstone.check.optimizers.script import versus
 from torchstone.check.optimizers.subject import OptimizerSubject
@@ -32,6 +32,10 @@ _SURE = frozenset(
         *("lr", "learning_rate", "momentum", "dampening", "weight_decay", "nesterov", "maximize", "amsgrad"),
         *("betas", "beta1", "beta2", "eps", "epsilon", "centered", "bias_correction"),
     )
+)
+# Words of arguments that say when something begins, or how often it is done.
+_TIMES = frozenset(
+    ("step", "steps", "warmup", "interval", "freq", "frequency", "every", "period", "start", "k", "after")
 )
 # What other options need in order to act.
 _COMPANIONS: Mapping[str, Any] = {"momentum": 0.9, "weight_decay": 0.1}
@@ -139,7 +143,7 @@ def _together(subject: OptimizerSubject, options: Sequence[tuple[str, Any]]) -> 
     for name, value in options:
         if isinstance(value, bool):
             yield plan.with_(hyper={own.get(name, name): not value})
-    soon = {name: 2 for name, value in options if type(value) is int and value > 2 and "[" not in name}
+    soon = {name: 2 for name, value in options if type(value) is int and value > 2 and _TIMES & set(words(name))}
     if soon:
         yield plan.with_(hyper=soon)
     one_way = subject.ordinary(_LONG)
@@ -272,7 +276,7 @@ def maximize(subject: OptimizerSubject) -> Iterator[Finding]:
     False alarms: none known. An optimizer without the switch is not concerned.
     Instead: negate the gradient before anything else is done with it, weight decay included: `grad = -p.grad`.
     """
-    if not subject.takes("maximize"):
+    if not (subject.takes("maximize") and (subject.definition or "maximize" in subject.description.constructor)):
         raise NotApplicable("it has no maximize")
     companions = {name: value for name, value in _COMPANIONS.items() if subject.takes(name)}
     plan = subject.ordinary(6)
@@ -288,12 +292,12 @@ def maximize(subject: OptimizerSubject) -> Iterator[Finding]:
 def _apart_from_negated(subject: OptimizerSubject, plan: Plan) -> Departure | None:
     rising = plan.with_(hyper={"maximize": True})
     falling = plan.with_(hyper={"maximize": False}, gradients={name: -each for name, each in plan.gradients.items()})
-    return apart(rising, subject.must(rising).tensors, subject.must(falling).tensors)
+    return apart(rising, subject.must(rising).tensors, subject.must(falling).tensors, SINGLE)
 
 
 def _not_negated(subject: OptimizerSubject, found: Departure, told: str) -> Finding:
     same = subject.must(found.plan.with_(hyper={"maximize": False})).tensors
-    ignored = apart(found.plan, subject.must(found.plan).tensors, same) is None
+    ignored = apart(found.plan, subject.must(found.plan).tensors, same, SINGLE) is None
     what = "maximize changes nothing" if ignored else "to maximize is not to minimize with the negated gradient"
     return finding(
         subject,

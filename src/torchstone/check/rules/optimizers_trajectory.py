@@ -12,7 +12,7 @@ from torchstone.check.optimizers.evidence import SINGLE, Departure, finding, lea
 from torchstone.check.optimizers.scenarios import scenarios
 from torchstone.check.optimizers.subject import OptimizerSubject
 from torchstone.check.result import Finding, Severity
-from torchstone.check.rule import NotApplicable, rule
+from torchstone.check.rule import rule
 from torchstone.definitions import UpdateRule
 
 
@@ -135,35 +135,3 @@ def _used(rule: UpdateRule) -> set[Any]:
             used.add(symbol)
             waiting += lines[symbol].free_symbols if symbol in lines else ()
     return used
-
-
-@rule("O202", "like-torch", kinds=("optimizer",), need="counterpart")
-def like_torch(subject: OptimizerSubject) -> Iterator[Finding]:
-    """It goes where its counterpart goes.
-
-    Why: who replaces an optimizer by another of the same name expects the same training run.
-    How: the plans of O201, with the counterpart in the place of the mathematics. Where there is a definition, and the
-        subject follows that, a difference from the counterpart is no fault.
-    False alarms: the counterpart's own rounding. The distance has to exceed what float32 on the way explains.
-    Instead: compare one step by hand, with the script.
-    """
-    if subject.definition is not None:
-        raise NotApplicable("the mathematics decides: see O201")
-    subject.must(subject.ordinary(1))
-    for text, plan in (("", subject.ordinary()), ("", subject.wide())):
-        ours, theirs = subject.run(plan), subject.run_peer(plan)
-        if not (ours.ok and theirs.ok):
-            continue
-        for name in plan.start:
-            one, other = ours.tensors[name], theirs.tensors[name]
-            moved = (other - plan.start[name]).abs().amax().item()
-            off = (one - other).abs().reshape(len(one), -1).amax(1)
-            wrong = off > 1e-5 * moved + 1e-12
-            if bool(wrong.any()):
-                step = int(torch.argmax(wrong.int()))
-                assert subject.peer is not None
-                yield Finding(
-                    f"after step {step + 1} a parameter is {float(off[step]):.3g} from where {subject.peer.text} is"
-                    f"{text}"
-                )
-                return
