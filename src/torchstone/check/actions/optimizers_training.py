@@ -103,7 +103,7 @@ def _loss(bench: Bench, gradients: Mapping[str, Tensor | None]) -> Tensor:
 
 def _number(returned: Any) -> Any:
     if isinstance(returned, Tensor) and returned.numel() == 1:
-        return float(returned)
+        return float(returned.detach())
     if returned is None or (isinstance(returned, (int, float)) and not isinstance(returned, bool)):
         return returned
     return type(returned).__name__
