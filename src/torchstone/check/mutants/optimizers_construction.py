@@ -60,7 +60,7 @@ class TakesAnything(Base):
         torch.optim.Optimizer.__init__(self, params, {"lr": lr, "momentum": momentum, "weight_decay": 0.0})
 
 
-@mutant("O103", definition="none")
+@mutant("O103", definition="none", also=("O304",))
 class OneRateForAll(Base):
     """The learning rate is the first group's."""
 
@@ -68,7 +68,7 @@ class OneRateForAll(Base):
         super().advance(p, {**group, "lr": self.param_groups[0]["lr"]})
 
 
-@mutant("O103", definition="none")
+@mutant("O103", definition="none", also=("O304", "O402"))
 class DecayOfTheConstructor(Base):
     """The weight decay is the constructor's, whatever a group says."""
 

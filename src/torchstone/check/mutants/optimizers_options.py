@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from torchstone.check.mutants import clean, mutant
+from torchstone.check.mutants.ranges import checked
 
 
 class _Descent(torch.optim.Optimizer):
@@ -20,7 +21,7 @@ class _Descent(torch.optim.Optimizer):
         weight_decay: float = 0.0,
         maximize: bool = False,
     ) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "maximize": maximize})
+        super().__init__(params, {**checked(lr=lr, momentum=momentum, weight_decay=weight_decay), "maximize": maximize})
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:

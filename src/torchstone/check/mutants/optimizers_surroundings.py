@@ -60,7 +60,7 @@ class SeedsInItsStep(Base):
         super().advance_all()
 
 
-@mutant("O508", definition="none")
+@mutant("O508", definition="none", also=("O404",))
 class KeepsEveryGradient(Base):
     """The gradients are kept for a plot."""
 

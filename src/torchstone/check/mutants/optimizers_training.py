@@ -1,6 +1,6 @@
 """Optimizers that go wrong in training loops, and two that have modes."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -56,7 +56,7 @@ class ClosureIgnored(Base):
         return super().step()
 
 
-@mutant("O502", definition="none")
+@mutant("O502", definition="none", also=("O404",))
 class MomentumWithHistory(Base):
     """The step runs with gradients enabled; only the parameter is written to through `.data`."""
 
@@ -72,7 +72,7 @@ class MomentumWithHistory(Base):
         return loss
 
 
-@mutant("O505", definition="none", also=("O501",))
+@mutant("O505", definition="none", also=("O404", "O501"))
 class HookedGradients(Base):
     """Gradients are taken up when a backward pass has made them: what is clipped later is not seen."""
 
@@ -98,16 +98,16 @@ class TwoWeights(Base):
     """Schedule-free descent: `y` in training, the average `x` in evaluation."""
 
     def __init__(self, params: Iterable[Any], lr: float = 0.01, beta: float = 0.9) -> None:
-        torch.optim.Optimizer.__init__(self, params, {**checked(lr=lr, beta=beta), "training": True, "count": 0})
+        torch.optim.Optimizer.__init__(self, params, {**checked(lr=lr, beta=beta), "training": True})
 
     def train(self) -> None:
-        self._switch(True, lambda group: 1 - 1 / group["beta"], lambda beta: 1 - beta)
+        self._switch(True, lambda beta: 1 - beta)
 
     def eval(self) -> None:
-        self._switch(False, lambda group: 1 - 1 / group["beta"], lambda beta: 1 - 1 / beta)
+        self._switch(False, lambda beta: 1 - 1 / beta)
 
     @torch.no_grad()
-    def _switch(self, training: bool, _: Any, weight: Any) -> None:
+    def _switch(self, training: bool, weight: Callable[[float], float]) -> None:
         for group in self.param_groups:
             if group["training"] is not training:
                 for p in group["params"]:
@@ -115,18 +115,18 @@ class TwoWeights(Base):
                         p.lerp_(self.state[p]["z"], weight(group["beta"]))
                 group["training"] = training
 
-    def advance_all(self) -> None:
-        for group in self.param_groups:
-            if not group["training"]:
-                raise RuntimeError("step: expected train() before it, got eval()")
-            group["count"] += 1
-            super_share = 1 / group["count"]
-            for p in group["params"]:
-                if p.grad is not None:
-                    z = self.state[p].setdefault("z", p.clone())
-                    p.lerp_(z, super_share)
-                    p.add_(p.grad, alpha=group["lr"] * (group["beta"] * (1 - super_share) - 1))
-                    z.sub_(group["lr"] * p.grad)
+    def advance(self, p: Tensor, group: dict[str, Any]) -> None:
+        if not group["training"]:
+            raise RuntimeError("step: expected train() before it, got eval()")
+        assert p.grad is not None
+        state = self.state[p]
+        if not state:
+            state.update(z=p.clone(), count=0)
+        state["count"] += 1
+        share = 1 / state["count"]
+        p.lerp_(state["z"], share)
+        p.add_(p.grad, alpha=group["lr"] * (group["beta"] * (1 - share) - 1))
+        state["z"].sub_(group["lr"] * p.grad)
 
 
 @mutant("O506", definition="none")

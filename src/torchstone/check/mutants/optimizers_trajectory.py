@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from torchstone.check.mutants import clean, mutant
+from torchstone.check.mutants.ranges import checked
 
 
 class _Adam(torch.optim.Optimizer):
@@ -20,7 +21,7 @@ class _Adam(torch.optim.Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+        super().__init__(params, checked(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay))
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
