@@ -22,6 +22,9 @@ Floats = NDArray[np.float64]
 # steps; the wrong ones that are known are off by thousands at least.
 BUDGET = 512.0
 SINGLE = 2e-6  # of the way so far: what float32 on the way leaves in 50 steps
+_ROUNDED = (
+    2.0**-27
+)  # where the parameters are float32 numbers themselves: a unit of which the budget is 32 ulp of these
 EPSILON = {"torch.float64": 2.0**-52, "torch.float32": 2.0**-23, "torch.bfloat16": 2.0**-7, "torch.float16": 2.0**-10}
 
 
@@ -90,7 +93,8 @@ def _of_parameter(plan: Plan, name: str, tensor: Any, path: Path, precision: flo
         return Departure(plan, name, 0, (), float("nan"), float("nan"), float("inf"), float("inf"))
     if not got.size:
         return None
-    unit, way = _scale(start, path.parameters, EPSILON[str(tensor.dtype)])
+    rounded = precision >= SINGLE and np.array_equal(got, got.astype(np.float32), equal_nan=True)
+    unit, way = _scale(start, path.parameters, _ROUNDED if rounded else EPSILON[str(tensor.dtype)])
     off = np.abs((got - path.parameters) - path.low)
     off = np.where(np.isnan(off), np.inf, off)
     same = (got == path.parameters) | (np.isnan(got) & np.isnan(path.parameters))
