@@ -72,11 +72,11 @@ def ordinary(
     dtype: torch.dtype = torch.float64,
     seed: int = 0,
 ) -> Plan:
-    """Moderate parameters and gradients, of both signs, none of them zero."""
+    """Moderate parameters and gradients, of both signs, none of them zero: whole numbers over 32, short to write."""
     random = torch.Generator().manual_seed(seed)
 
     def drawn(*shape: int) -> Tensor:
-        values = torch.rand(shape, generator=random, dtype=torch.float64) * 2 + 0.25
+        values = torch.randint(8, 72, shape, generator=random).to(torch.float64) / 32
         return torch.where(torch.rand(shape, generator=random) < 0.5, -values, values).to(dtype)
 
     return Plan(
@@ -104,5 +104,12 @@ def wide(
         table = each.double() * scale.reshape(each.shape[1:])
         if steps > 5 and count:
             table[steps // 2].reshape(-1)[0] = 0.0
-        gradients[name] = table.to(dtype)
+        gradients[name] = _short(table).to(dtype)
     return replace(plan, gradients=gradients)
+
+
+def _short(table: Tensor) -> Tensor:
+    """Numbers with three digits: whoever reads a finding has them before them."""
+    return torch.tensor([float(f"{each:.2e}") for each in table.reshape(-1).tolist()], dtype=table.dtype).reshape(
+        table.shape
+    )
