@@ -90,7 +90,7 @@ class OptimizerSubject(Asking):
         """A plan with the arguments under which the definition holds, of those that the subject takes."""
         given = {} if self.definition is None else self.definition.settings
         taken = {name: value for name, value in given.items() if name in self.description.constructor}
-        return plan.with_(options={"build": {**taken, **self.spec.kwargs}}) if taken else plan
+        return plan.with_(options={"build": {**self.spec.kwargs, **taken}}) if taken else plan
 
     # Plans.
 

@@ -192,7 +192,13 @@ def _small(subject: OptimizerSubject, steps: int) -> Plan:
     return subject.ordinary(steps, shapes={"x": (1, 2) if len(subject.shapes["b"]) > 1 else (2,)})
 
 
+# Without these, the bottom is where the loss is least.
+_STRAIGHT: Mapping[str, Any] = {"weight_decay": 0.0, "maximize": False}
 # Learning rates to try after the subject's own; with each, some steps, and more where they lead down.
+_STRAIGHT: Mapping[str, Any] = {
+    "weight_decay": 0.0,
+    "maximize": False,
+}  # with these, the bottom is where the loss is least
 _RATES = (0.1, 1.0, 0.3, 0.01, 0.03)
 _SHORT, _LONGEST = 40, 1500
 _PROMISING, _NEAR, _HALF = 0.1, 1e-3, 0.5  # of the first loss
@@ -206,14 +212,16 @@ def descends(subject: OptimizerSubject) -> Iterator[Finding]:
         sign wrong, or runs away.
     How: a convex quadratic with curvatures from 0.5 to 2, from a distance of about 1. The loss has to come down to a
         thousandth within 1500 steps: as it stands, or with the best of five learning rates from 0.01 to 1. Optimizers
-        that need a closure get one that computes the gradients anew. What comes half of the way, or more, is a note.
+        that need a closure get one that computes the gradients anew. Weight decay and `maximize` are switched off, for
+        they lead elsewhere. What comes half of the way, or more, is a note.
     False alarms: an optimizer made for another problem, or for far more steps. One that draws random numbers is not
         concerned: it stays about as far from the bottom as its noise is large.
     Instead: look at the sign of the step first, then at its size.
     """
     if subject.trait("stochastic"):
         raise NotApplicable("it draws random numbers")
-    tries: list[Mapping[str, Any]] = [{}, *({"lr": rate} for rate in _RATES if subject.takes("lr"))]
+    off = {name: value for name, value in _STRAIGHT.items() if subject.takes(name) and subject.hyper.get(name)}
+    tries: list[Mapping[str, Any]] = [off, *({**off, "lr": rate} for rate in _RATES if subject.takes("lr"))]
     depths: list[tuple[float, Mapping[str, Any]]] = []
     refused = ""
     for hyper in tries:
