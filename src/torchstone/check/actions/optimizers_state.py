@@ -106,7 +106,8 @@ def checkpoints(held: Any, options: Options, tensors: Tensors) -> Answer:
     asked = _walked(bench_of(held, options, tensors), options, tensors, 0, at, _state_of)
     state = _state_of(bench)
     facts: dict[str, Any] = {"odd": [list(each) for each in odd(state)], "own": _own(bench.optimizer)}
-    source = copy.deepcopy(state)
+    with subject_code("copying its state dict"):  # where tensors have a graph it cannot be
+        source = copy.deepcopy(state)
     fresh = bench.loaded(source, options.get("build"))
     facts["written"] = _changed(state, source)
     facts["dtypes"] = _cast(bench, fresh)
