@@ -5,7 +5,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -360,7 +360,8 @@ def delegations(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mappin
         bench.step(gradients_at(0, options, tensors))
     finally:
         sys.setprofile(watched)
-    home = held.thing if held.form in ("class", "factory") else type(held.thing)
+    inside = held.thing.func if isinstance(held.thing, partial) else held.thing
+    home = inside if held.form in ("class", "factory") else type(inside)
     return Answer({"functions": sorted(functions), "home": getattr(home, "__module__", "") or ""})
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from torchstone.check.asking import granted
 from torchstone.check.optimizers.evidence import apart, shown
+from torchstone.check.optimizers.script import stepping
 from torchstone.check.optimizers.subject import OptimizerSubject
 from torchstone.check.optimizers.vocabulary import own_name
 from torchstone.check.result import Finding
@@ -49,10 +50,15 @@ def schedulers(subject: OptimizerSubject) -> Iterator[Finding]:
         yield Finding(
             f"{_listed(names)} {what}",
             cause=f"its momentum is called {_momentum(subject)}" if cycling and "momentum" in what else "",
+            repro=stepping(subject, plan.only("a").first(1), ["", _SCRIPTS[names[0]]]) if names[0] in _SCRIPTS else "",
         )
 
 
 _CYCLING = ("CyclicLR", "OneCycleLR")
+_SCRIPTS = {
+    "CyclicLR": "torch.optim.lr_scheduler.CyclicLR(optimizer, 0.001, 0.01)  # expected no exception",
+    "LambdaLR": "torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 0.9**epoch)  # expected no exception",
+}
 
 
 def _listed(names: list[str]) -> str:

@@ -207,6 +207,7 @@ def modes(subject: OptimizerSubject) -> Iterator[Finding]:
             shown(subject, plan),
             wrong.expected,
             wrong.got,
+            repro=stepping(subject, plan.only(wrong.name).first(2), _there_and_back(wrong.name)),
         )
     again = apart(plan, _part(found, "again."), _part(found, "evaluated."), _SAME)
     if again is not None:
@@ -228,6 +229,14 @@ def modes(subject: OptimizerSubject) -> Iterator[Finding]:
             "a step in evaluation mode is not refused, and goes on from the weights of the evaluation",
             severity="warning",
         )
+
+
+def _there_and_back(name: str) -> list[str]:
+    return [
+        f"before = {name}.detach().clone()",
+        *("optimizer.eval()", "optimizer.eval()", "optimizer.train()"),
+        f"print(({name} - before).abs().max().item())  # expected 0, or nearly so",
+    ]
 
 
 def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Any]:
