@@ -195,10 +195,6 @@ def _small(subject: OptimizerSubject, steps: int) -> Plan:
 # Without these, the bottom is where the loss is least.
 _STRAIGHT: Mapping[str, Any] = {"weight_decay": 0.0, "maximize": False}
 # Learning rates to try after the subject's own; with each, some steps, and more where they lead down.
-_STRAIGHT: Mapping[str, Any] = {
-    "weight_decay": 0.0,
-    "maximize": False,
-}  # with these, the bottom is where the loss is least
 _RATES = (0.1, 1.0, 0.3, 0.01, 0.03)
 _SHORT, _LONGEST = 40, 1500
 _PROMISING, _NEAR, _HALF = 0.1, 1e-3, 0.5  # of the first loss
