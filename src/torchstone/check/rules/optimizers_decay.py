@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from torchstone.check.asking import Refused
+from torchstone.check.optimizers.diagnose import cause
 from torchstone.check.optimizers.evidence import shown
 from torchstone.check.optimizers.plan import Plan
 from torchstone.check.optimizers.script import stepping
@@ -180,8 +181,9 @@ def _acting(subject: OptimizerSubject, case: _Case) -> Iterator[Finding]:
         if text and found[name].acts and _chooses(subject):
             return
         if text:
-            cause = _slip(trace, case, name) if expected.coupled else ""
-            yield _finding(subject, case, text, name, cause=cause, severity=_sure(subject))
+            slip = _slip(trace, case, name) if expected.coupled else ""
+            reason = slip or cause(subject, case.plan.with_(hyper={"weight_decay": _DECAY}))
+            yield _finding(subject, case, text, name, reason=reason, severity=_sure(subject))
             return
     if not any(each.coupled for each in right.values()) and not _chooses(subject):
         yield from _at_rest(subject, case)
@@ -228,8 +230,8 @@ def _at_rest(subject: OptimizerSubject, case: _Case) -> Iterator[Finding]:
     found = Trace.of(_of_subject(subject), still).decays()
     for name, each in right.items():
         if each.decoupled and not abs(found[name].share - each.share) <= _SAME * abs(each.share):
-            text = f"where the gradient is zero, a step takes {_told(found[name])} off the parameter, expected "
-            yield _finding(subject, case, f"{text}{each.share:.6g} of it", name, still, severity=_sure(subject))
+            text = f"where the gradient is zero, a step takes {_told(found[name])} off, expected {each.share:.6g} of it"
+            yield _finding(subject, case, text, name, still, severity=_sure(subject))
             return
 
 
@@ -241,33 +243,40 @@ def _difference(
     if not expected.acts or not expected.known:
         return ""
     if not found.acts:
-        spared = f"a parameter of {case.plan.start[name].dim()} dimensions is not decayed, the other one is"
+        spared = f"a parameter {_of_dimensions(case, name)} is not decayed, the other one is"
         return spared if len(idle) < len(case.plan.start) else "weight decay changes nothing"
     title = subject.definition.name
     return _not_coupled(found, title) if expected.coupled else _not_decoupled(found, expected, title, case.lr)
+
+
+def _of_dimensions(case: _Case, name: str) -> str:
+    count = case.plan.start[name].dim()
+    return f"of {count} dimension{'s' if count != 1 else ''}"
 
 
 def _not_coupled(found: Decay, title: str) -> str:
     if found.coupled:
         return ""
     if found.decoupled:
-        return f"a step takes {_told(found)} off the parameter itself; {title} adds the decay to the gradient"
+        return f"a step takes {_told(found)} off; {title} adds the decay to the gradient"
     return f"weight decay is not what {title} adds to the gradient: weight_decay * p"
 
 
 def _not_decoupled(found: Decay, expected: Decay, title: str, lr: float) -> str:
-    share = f"{expected.share:.6g} of the parameter (lr * weight_decay, lr={lr:g})"
+    share = f"{expected.share:.6g} of the parameter"
+    if abs(expected.share - lr * _DECAY) < _SAME * abs(expected.share):
+        share += " (lr * weight_decay)"
     if found.coupled and not found.decoupled:
         return f"weight decay is added to the gradient (L2); {title} takes {share} off at each step"
     if found.decoupled and abs(found.share - expected.share) <= _SAME * abs(expected.share):
         return ""
-    return f"a step takes {_told(found)} off the parameter, {title} takes {share}"
+    return f"a step takes {_told(found)} off, {title} takes {share}"
 
 
 def _told(found: Decay) -> str:
     if not found.acts:
         return "nothing"
-    return f"{found.share:.6g}" if found.decoupled else "no fixed share"
+    return f"{found.share:.6g} of the parameter" if found.decoupled else "no fixed part of the parameter"
 
 
 def _slip(trace: Trace, case: _Case, name: str) -> str:
@@ -288,12 +297,12 @@ def _inconsistent(
             return
     others = [name for name in subject.description.constructor if "decay" in name or "1d" in name]
     if acting and idle and all(found[name].known for name in acting) and len(others) < 2:  # else they may be told apart
-        one, other = (case.plan.start[group[0]].dim() for group in (idle, acting))
-        text = f"a parameter of {one} dimensions is not decayed, one of {other} is, and nothing tells the user"
+        one, other = (_of_dimensions(case, group[0]) for group in (idle, acting))
+        text = f"a parameter {one} is not decayed, one {other} is, and nothing tells the user"
         yield _finding(subject, case, text, idle[0], severity="warning")
     twice = [name for name in acting if abs(found[name].share / (case.lr**2 * _DECAY) - 1) < _SAME]
     if twice:
-        text = f"a step takes {found[twice[0]].share:.6g} off the parameter: the learning rate is multiplied in twice"
+        text = f"a step takes {_told(found[twice[0]])} off: the learning rate is multiplied in twice"
         yield _finding(subject, case, text, twice[0], severity="warning")
 
 
@@ -331,7 +340,7 @@ def _finding(
     name: str,
     plan: Plan | None = None,
     *,
-    cause: str = "",
+    reason: str = "",
     severity: Severity | None = None,
 ) -> Finding:
     shrunk = (plan or case.plan).with_(hyper={"weight_decay": _DECAY})
@@ -339,7 +348,7 @@ def _finding(
     return Finding(
         f"{text} ({case.told})",
         shown(subject, alone),
-        cause=cause,
+        cause=reason,
         repro=stepping(subject, alone, [f"print({name})"]),
         severity=severity,
     )
