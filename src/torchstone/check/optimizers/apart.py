@@ -83,3 +83,9 @@ def lively(subject: "OptimizerSubject") -> dict[str, Any]:
     """Settings under which it remembers its gradients, where it has to be told to."""
     forgets = subject.takes("momentum") and not subject.hyper.get("momentum")
     return {"momentum": 0.9} if forgets else {}
+
+
+def handed(plan: Plan) -> str:
+    """The parameter groups of a plan as code, for a script; nothing where it has none."""
+    listed = [f"{{'params': [{', '.join(group)}]}}" for group in plan.options.get("groups") or ()]
+    return f"[{', '.join(listed)}]" if listed else ""

@@ -72,7 +72,7 @@ class Bench:
     def give(self, gradients: Gradients, kept: bool = False) -> None:
         """Give every parameter its gradient: a new tensor, or where `kept`, the old one with new numbers.
 
-        None is no gradient; a parameter that is not named keeps what it has.
+        None is no gradient; a parameter that is not named keeps what it has. Gradients have the parameter's dtype.
         """
         sparse = self.held.spec.usage.get("sparse", False)
         for name, gradient in gradients.items():
@@ -82,7 +82,7 @@ class Bench:
             elif kept and parameter.grad is not None and not sparse:
                 parameter.grad.detach_().copy_(gradient)
             else:
-                laid = self._laid(f"gradient.{name}", gradient.clone())
+                laid = self._laid(f"gradient.{name}", gradient.clone()).to(parameter.dtype)
                 parameter.grad = _sparse(laid) if sparse else laid
 
     def step(self, gradients: Gradients, *, closure: bool = False, kept: bool = False) -> Any:

@@ -31,14 +31,17 @@ def stepping(subject: "OptimizerSubject", plan: Plan, lines: list[str], handed: 
     if sum(each.numel() for each in tables) > _MOST_NUMBERS:
         return ""
     names = list(plan.start)
-    made = [f"{name} = torch.nn.Parameter({literal(tensor)})" for name, tensor in plan.start.items()]
+    made = [
+        f"{name} = torch.nn.Parameter({_laid(plan, f'start.{name}', literal(tensor))})"
+        for name, tensor in plan.start.items()
+    ]
     steps = [f"gradients_{name} = {rows(plan, name)}" for name in names]
     loop = [f"for step in range({plan.steps}):"]
     if plan.options.get("kept"):  # the same tensor each time, with new numbers
         made += [f"{name}.grad = torch.zeros_like({name})" for name in names]
         loop += [f"    {name}.grad.copy_(gradients_{name}[step])" for name in names]
     else:
-        loop += [f"    {name}.grad = gradients_{name}[step]" for name in names]
+        loop += [f"    {name}.grad = {_laid(plan, f'gradient.{name}', f'gradients_{name}[step]')}" for name in names]
     for at, values in plan.changes.items():
         loop += [f"    if step == {at}:", *(f"        {line}" for line in setting(subject, values))]
     loop.append(
@@ -48,6 +51,22 @@ def stepping(subject: "OptimizerSubject", plan: Plan, lines: list[str], handed: 
     whole = ["import torch", *imported(subject.spec.target, built, "optimizer")]
     whole = [*whole[:-1], "", *made, whole[-1], *steps, *loop, *lines]
     return "\n".join(whole) if len(whole) <= LONGEST + 3 else ""
+
+
+# The layouts of `bench.LAYOUTS`, as code.
+_LAYOUTS = {
+    "transposed": "{0}.mT.contiguous().mT",
+    "channels_last": "{0}.contiguous(memory_format=torch.channels_last)",
+    "strided": "torch.stack([{0}, {0}], dim=-1)[..., 0]",
+    "expanded": "{0}.reshape(-1)[0].expand_as({0})",
+    "complex": "torch.view_as_complex({0})",
+    "sparse": "{0}.to_sparse()",
+}
+
+
+def _laid(plan: Plan, name: str, code: str) -> str:
+    layout = plan.options.get("layouts", {}).get(name)
+    return _LAYOUTS[layout].format(code) if layout else code
 
 
 def versus(subject: "OptimizerSubject", plan: Plan, cases: Sequence[tuple[int, Mapping[str, Any]]]) -> str:

@@ -123,14 +123,19 @@ def _trials(subject: OptimizerSubject, name: str, plan: Plan, base: Answer) -> I
     built = subject.run(plan.with_(hyper={name: value}))
     if not built.ok or _parts(plan, built.tensors, base.tensors) is None:
         return
-    known = subject.definition is not None and name in {entry.name for entry in subject.definition.hyper}
-    by_rule = _by_rule(subject, plan, changing) if known else None
+    try:
+        known, by_rule = _by_rule(subject, name, plan, changing)
+    except ValueError:  # the rule is for matrices only
+        known, by_rule = False, None
     yield _Trial(name, changing, shows, by_rule, known, _rewritten(subject, name, value, changed))
 
 
-def _by_rule(subject: OptimizerSubject, plan: Plan, changing: Plan) -> int | None:
+def _by_rule(subject: OptimizerSubject, name: str, plan: Plan, changing: Plan) -> tuple[bool, int | None]:
+    """Whether the update rule knows a setting, and when a change of it shows by that rule."""
+    if subject.definition is None or name not in {entry.name for entry in subject.definition.hyper}:
+        return False, None
     one, other = (subject.expected(each)["a"].parameters for each in (plan, changing))
-    return _parts(plan, {"a": torch.from_numpy(other)}, {"a": torch.from_numpy(one)})
+    return True, _parts(plan, {"a": torch.from_numpy(other)}, {"a": torch.from_numpy(one)})
 
 
 def _parts(plan: Plan, one: Any, other: Any) -> int | None:
@@ -179,7 +184,7 @@ def _added(subject: OptimizerSubject) -> Iterator[Finding]:
             yield Finding(
                 f"where a group is added before step {_AT + 1}, it raises {answer.error}",
                 shown(subject, plan.first(_AT + 1)),
-                severity="error" if subject.description.is_module and from_the_start.ok else "warning",
+                severity="error" if subject.knowledge != "nothing" and from_the_start.ok else "warning",
             )
         return
     fresh = subject.run(alone(plan, "b"))

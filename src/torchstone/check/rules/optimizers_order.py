@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from torchstone.check.optimizers.apart import ACCIDENTS, Parting, parting, present, small
+from torchstone.check.optimizers.apart import ACCIDENTS, Parting, handed, parting, present, small
 from torchstone.check.optimizers.evidence import shown
 from torchstone.check.optimizers.plan import Plan
 from torchstone.check.optimizers.script import stepping
@@ -67,7 +67,7 @@ def _split(subject: OptimizerSubject, plan: Plan, base: Answer) -> Iterator[Find
             yield Finding(
                 f"where each parameter has a group of its own, it raises {answer.error}",
                 _with_order(subject, plan.first(1)),
-                repro=stepping(subject, plan.first(1), [], handed=_groups(plan)),
+                repro=stepping(subject, plan.first(1), [], handed=handed(_in_groups(plan))),
                 severity="error" if answer.error_type in ACCIDENTS else "warning",
             )
             return
@@ -76,15 +76,11 @@ def _split(subject: OptimizerSubject, plan: Plan, base: Answer) -> Iterator[Find
     if found is None or subject.trait("couples_params") or _couples(subject, plan, base):
         return
     cause = "state is kept by the place of a parameter in its group, or by group"
-    yield _finding(subject, plan, found, "in a parameter group of its own", cause, _groups(plan))
+    yield _finding(subject, _in_groups(plan), found, "in a parameter group of its own", cause)
 
 
 def _in_groups(plan: Plan) -> Plan:
     return plan.with_(options={"groups": [[name] for name in plan.start]})
-
-
-def _groups(plan: Plan) -> str:
-    return "[" + ", ".join(f"{{'params': [{name}]}}" for name in plan.start) + "]"
 
 
 def _couples(subject: OptimizerSubject, plan: Plan, base: Answer) -> bool:
@@ -145,7 +141,9 @@ def _finding(subject: OptimizerSubject, plan: Plan, found: Parting, how: str, ca
         found.expected,
         found.got,
         cause=cause,
-        repro=stepping(subject, cut, [f"print({found.element}.item())  # otherwise {found.expected!r}"], handed=handed),
+        repro=stepping(
+            subject, cut, [f"print({found.element}.item())  # otherwise {found.expected!r}"], handed=handed(plan)
+        ),
     )
 
 

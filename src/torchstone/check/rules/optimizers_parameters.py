@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from torch import Tensor
 
 from torchstone.check.asking import Refused
-from torchstone.check.optimizers.apart import ACCIDENTS, Parting, alone, parting, present, small
+from torchstone.check.optimizers.apart import ACCIDENTS, Parting, alone, handed, parting, present, small
 from torchstone.check.optimizers.evidence import leaves, shown
 from torchstone.check.optimizers.plan import Plan
 from torchstone.check.optimizers.script import stepping
@@ -28,12 +28,13 @@ def late_parameter(subject: OptimizerSubject) -> Iterator[Finding]:
     False alarms: a count for all is a published design, too (Keras and optax count so, and everything with a schedule
         of its own). It is a warning in a plain class, and where no update rule is known; declared with
         `@torchstone.traits(global_step=True)` it is none. A count that advances once for each parameter is an error in
-        any case. Where parameters are coupled on purpose, nothing can be said.
+        any case. Where parameters are coupled on purpose, or numbers are drawn, nothing can be said.
     Instead: keep the count with the other state of a parameter, `state["step"] += 1`, after `if p.grad is None:
         continue`.
     """
-    if subject.trait("couples_params"):
-        raise NotApplicable("its parameters are coupled: couples_params")
+    for trait in ("couples_params", "stochastic"):
+        if subject.trait(trait):
+            raise NotApplicable(f"{subject.known_traits[trait].meaning}: {trait}")
     plan = _taking_turns(subject)
     subject.must(plan.first(2).with_(missing={}))
     right = {name: subject.must(alone(plan, name)).tensors[name] for name in plan.start}
@@ -111,12 +112,13 @@ def _parted(subject: OptimizerSubject, plan: Plan, found: Parting, steps: Sequen
 
 
 def _script(subject: OptimizerSubject, plan: Plan, line: str) -> str:
-    return stepping(subject, plan, [line])
+    return stepping(subject, plan, [line], handed=handed(plan))
 
 
 def _severity(subject: OptimizerSubject) -> Severity:
     """An error where the rule that it follows has each parameter by itself, as PyTorch's optimizers have."""
-    return "error" if subject.knowledge != "nothing" and subject.description.is_module else "warning"
+    sure = subject.knowledge != "nothing" and subject.firm
+    return "error" if sure and subject.description.is_module else "warning"
 
 
 def _each_counts(subject: OptimizerSubject) -> bool:
@@ -133,7 +135,7 @@ def _counts_all(subject: OptimizerSubject, plan: Plan) -> bool:
     counts = {name: list(range(1, plan.steps + 1)) for name in plan.start}
     try:
         return leaves(subject, plan, counts=counts, precision=1e-5) is None
-    except Refused:
+    except (Refused, ValueError):  # it refuses, or the rule is for matrices only
         return False
 
 

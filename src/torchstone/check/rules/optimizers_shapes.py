@@ -1,6 +1,6 @@
 """Rules on the parameters that an optimizer takes: of any shape, however they lie in memory, of any floating dtype."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -8,10 +8,11 @@ from torch import Tensor
 
 from torchstone.check.optimizers.apart import TOLERANCE, parting
 from torchstone.check.optimizers.plan import Plan
+from torchstone.check.optimizers.script import stepping
 from torchstone.check.optimizers.subject import OptimizerSubject
 from torchstone.check.probe import Answer
-from torchstone.check.result import Finding
-from torchstone.check.rule import rule
+from torchstone.check.result import Finding, Severity
+from torchstone.check.rule import NotApplicable, rule
 
 _STEPS = 3
 _COARSE = 0.05  # of the way: what an iteration in bfloat16 on the way leaves, and no fault of layout does
@@ -56,6 +57,8 @@ def shapes(subject: OptimizerSubject) -> Iterator[Finding]:
         refuses a shape with an error says so; that is a note at most, or a warning where it seems to be an accident.
     Instead: operate on whole tensors, in place, and create state with `torch.zeros_like(p)`.
     """
+    if subject.trait("stochastic"):
+        raise NotApplicable("it draws random numbers, which lie where the layout says")
     matrices = subject.spec.usage.get("dims") == 2
     table = {name: each for name, each in SPECIAL.items() if not matrices or (each.layouts and len(each.shape) == 2)}
     plan = _plan(subject, table)
@@ -63,22 +66,23 @@ def shapes(subject: OptimizerSubject) -> Iterator[Finding]:
     wrong = table
     if answer.ok and ordinary.ok:  # all at once; then each by itself where something is wrong
         wrong = {name: each for name, each in table.items() if any(_seen(subject, plan, name, each, answer, ordinary))}
+    refused: dict[str, list[str]] = {}
     for name, special in wrong.items():
-        yield from _alone(subject, _only(plan, name), name, special)
+        alone = _only(plan, name)
+        answer = subject.run(alone)
+        if answer.ok:
+            yield from _seen(subject, alone, name, special, answer, subject.run(_plain(alone)))
+        elif answer.error_type not in _REFUSALS:
+            refused.setdefault(answer.error, []).append(special.text)
+    for error, texts in refused.items():
+        severity: Severity = "warning" if error.partition(":")[0] in _ACCIDENTS else "note"
+        make = "makes" if len(texts) == 1 else "make"
+        yield Finding(f"{_listed(texts)} {make} it raise {error}", severity=severity)
     yield from _dtypes(subject)
 
 
-def _alone(subject: OptimizerSubject, plan: Plan, name: str, special: Special) -> Iterator[Finding]:
-    """A parameter by itself, so that what it has to do with others is not seen here."""
-    answer = subject.run(plan)
-    if answer.ok:
-        yield from _seen(subject, plan, name, special, answer, subject.run(_plain(plan)))
-    elif answer.error_type not in _REFUSALS:
-        yield Finding(
-            f"{special.text} makes it raise {answer.error}",
-            {"shape": list(special.shape)},
-            severity="warning" if answer.error_type in _ACCIDENTS else "note",
-        )
+def _listed(texts: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
 
 
 def _plan(subject: OptimizerSubject, table: Mapping[str, Special]) -> Plan:
@@ -118,13 +122,17 @@ def _seen(
 ) -> Iterator[Finding]:
     start, path = plan.start[name], answer.tensors[name]
     told: dict[str, Any] = {"shape": list(special.shape)}
-    if path.shape[1:] != start.shape or path.dtype != start.dtype:
-        yield Finding(f"{special.text} becomes one of shape {tuple(path.shape[1:])} and {path.dtype}", told)
+    if path.shape[1:] != start.shape:
+        yield Finding(f"{special.text} becomes one of shape {tuple(path.shape[1:])}", told)
         return
-    if not start.numel():
+    if not start.numel() or path.dtype != start.dtype:  # dtypes are looked at below
         return
-    if torch.equal(path[-1], start):
-        yield Finding(f"{special.text} is passed over in silence: it stays where it is for {_STEPS} steps", told)
+    if torch.equal(path[-1], start) and (not special.layouts or _moves(ordinary, name, path)):
+        yield Finding(
+            f"{special.text} is passed over in silence: it stays where it is for {_STEPS} steps",
+            told,
+            repro=stepping(subject, plan.only(name).first(1), [f"print({name}.tolist())  # as before"]),
+        )
         return
     if not (special.layouts or subject.trait("elementwise")):
         return
@@ -139,7 +147,16 @@ def _seen(
             told,
             found.expected,
             found.got,
+            repro=stepping(
+                subject,
+                plan.only(name).first(found.step + 1),
+                [f"print({found.element}.item())  # expected {found.expected!r}"],
+            ),
         )
+
+
+def _moves(ordinary: Answer, name: str, path: Tensor) -> bool:
+    return ordinary.ok and not torch.equal(_shaped(ordinary, name, path)[name][-1], path[-1])
 
 
 def _shaped(answer: Answer, name: str, path: Tensor) -> dict[str, Tensor]:
@@ -148,14 +165,13 @@ def _shaped(answer: Answer, name: str, path: Tensor) -> dict[str, Tensor]:
 
 def _dtypes(subject: OptimizerSubject) -> Iterator[Finding]:
     """Parameters of several dtypes in one optimizer, against the same numbers in float64."""
-    double = subject.ordinary(_STEPS, shapes=_SHAPES)
-    plan = _cast(double, _DTYPES)
+    plan = _cast(subject.ordinary(_STEPS, shapes=_SHAPES), _DTYPES)
     together = subject.run(plan)
     if not together.ok:
         taken = [name for name in _DTYPES if subject.run(plan.only(name)).ok]
         if len(taken) < 2:
             return
-        plan, double = plan.only(*taken), double.only(*taken)
+        plan = plan.only(*taken)
         together = subject.run(plan)
         if not together.ok:
             if together.error_type not in _REFUSALS:
@@ -168,7 +184,14 @@ def _dtypes(subject: OptimizerSubject) -> Iterator[Finding]:
     for name in plan.start:
         got, dtype = together.tensors[name], _DTYPES[name]
         if got.dtype != dtype:
-            yield Finding(f"a parameter of {_said(dtype)} becomes one of {_said(got.dtype)}")
+            alone = subject.run(plan.only(name))
+            kept = alone.ok and alone.tensors[name].dtype == dtype
+            yield Finding(
+                f"{'next to parameters of other dtypes, one' if kept else 'a parameter'} of {_said(dtype)} becomes one "
+                f"of {_said(got.dtype)}",
+                severity="warning" if kept else None,
+            )
+            return
         elif right.ok and bool(right.tensors[name].isfinite().all() & ~got.isfinite().all()):
             yield Finding(f"a parameter of {_said(dtype)} is {float(got[-1].sum())} after {_STEPS} ordinary steps")
         elif right.ok and torch.finfo(dtype).bits >= 32:

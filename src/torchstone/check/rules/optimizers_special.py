@@ -64,7 +64,8 @@ def sparse_complex(subject: OptimizerSubject) -> Iterator[Finding]:
     How: the same numbers as dense and as sparse gradients, and as real and as complex parameters. What raises is left
         alone.
     False alarms: what leaves rows without a gradient as they are, moments and all, is lazy on purpose
-        (`torch.optim.SparseAdam`): here every element has a gradient, so that this makes no difference.
+        (`torch.optim.SparseAdam`): here every element has a gradient, so that this makes no difference. Complex
+        parameters are left out where a method looks at a whole tensor.
     Instead: `p.grad.is_sparse` with a clear error; `torch.view_as_real` for complex parameters.
     """
     if subject.trait("stochastic"):
@@ -72,9 +73,10 @@ def sparse_complex(subject: OptimizerSubject) -> Iterator[Finding]:
     if not subject.spec.usage.get("sparse"):
         plan = subject.ordinary(_STEPS).only("a")
         yield from _like_plain(subject, plan, {"gradient.a": "sparse"}, "with sparse gradients")
-    pairs = subject.ordinary(_STEPS, shapes={"a": (3, 2)})
-    layouts = {"start.a": "complex", "gradient.a": "complex"}
-    yield from _like_plain(subject, pairs, layouts, "as a complex number")
+    if subject.trait("elementwise"):
+        pairs = subject.ordinary(_STEPS, shapes={"a": (3, 2)})
+        layouts = {"start.a": "complex", "gradient.a": "complex"}
+        yield from _like_plain(subject, pairs, layouts, "as part of a complex number")
 
 
 def _like_plain(subject: OptimizerSubject, plan: Plan, layouts: dict[str, str], how: str) -> Iterator[Finding]:
