@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import sympy as sp
+import torch
 from sympy.logic.boolalg import BooleanAtom
 
 from torchstone.check.optimizers.plan import Plan
@@ -33,6 +34,8 @@ def _scenarios(subject: OptimizerSubject) -> Iterator[tuple[str, Plan]]:
     assert rule is not None
     yield "", subject.wide()
     yield "", subject.ordinary()
+    zeros = {name: torch.zeros_like(each) for name, each in subject.ordinary().start.items()}  # as biases begin
+    yield "with parameters that begin at zero", subject.ordinary().with_(start=zeros)
     moved = {entry.name: other_value(entry) for entry in numbers(rule) if subject.takes(entry.name)}
     for name, value in moved.items():
         if name != "lr":
