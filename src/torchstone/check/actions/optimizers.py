@@ -41,17 +41,21 @@ def run(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[str, T
     Options: "names", the parameters in order; "build", arguments; "groups", "handed" and "layouts", see `Bench`;
     "missing", {name: steps without a gradient}; "changes", [[step, group or None, {setting: value}], ...], made before
     a step; "additions", [[step, group], ...]; "kept", whether `.grad` stays one tensor; "closure", whether one is
-    passed; "resume", {"at", "how", "build"}: before that step, another optimizer takes over; "seed".
+    passed; "resume", {"at", "how", "build"}: before that step, another optimizer takes over; "seed"; "left", whether
+    the answer tells what is left in `.grad` at the end, as "left.NAME"; "clear", whether `zero_grad` is called between
+    steps.
     Facts: "returned", the types that `step` returned; "calls", of the closure; "state", the plain numbers of the state
-    at the end (its tensors are "state.NAME.KEY"); "settings", those of each group.
+    at the end (its tensors are "state.NAME.KEY"); "settings", those of each group; "built", these before the first step.
     """
     steps = max((len(each) for name, each in tensors.items() if name.startswith("gradient.")), default=0)
     bench = bench_of(held, options, tensors)
     path: dict[str, list[Tensor]] = {name: [] for name in options["names"]}
-    returned = []
+    returned, built = [], bench.settings()
     with seeded(options.get("seed", 0)):
         for step in range(steps):
             bench = _prepared(bench, step, options)
+            if options.get("clear", False) and step:
+                bench.clear()
             gradients = gradients_at(step, options, tensors)
             result = bench.step(gradients, closure=options.get("closure", False), kept=options.get("kept", False))
             returned.append(type(result).__name__)
@@ -64,10 +68,12 @@ def run(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[str, T
             "calls": len(bench.calls),
             "state": _numbers(state),
             "settings": [_numbers(settings) for settings in bench.settings()],
+            "built": [_numbers(settings) for settings in built],
         },
         {
             **{name: torch.stack(values) for name, values in path.items() if values},
             **{f"state.{key}": _plain(value) for key, value in state.items() if isinstance(value, Tensor)},
+            **(bench.left() if options.get("left") else {}),
         },
     )
 

@@ -99,10 +99,20 @@ class Bench:
                 return self.optimizer.step(evaluate)
             return self.optimizer.step()
 
+    def clear(self) -> None:
+        """Clear the gradients, as a training loop does between steps."""
+        with subject_code("zero_grad"):
+            self.optimizer.zero_grad()
+
     def values(self) -> dict[str, Tensor]:
         """The parameters as they are now; complex ones as their two parts."""
         now = {name: parameter.detach() for name, parameter in self.parameters.items()}
         return {name: (torch.view_as_real(each) if each.is_complex() else each).clone() for name, each in now.items()}
+
+    def left(self) -> dict[str, Tensor]:
+        """What is in the parameters' `.grad`, by "left.NAME"."""
+        now = {name: parameter.grad for name, parameter in self.parameters.items()}
+        return {f"left.{name}": each.detach().to_dense().clone() for name, each in now.items() if each is not None}
 
     def state(self) -> dict[str, Any]:
         """What the optimizer remembers of each parameter, by "name.key"; nothing where it has no such thing."""

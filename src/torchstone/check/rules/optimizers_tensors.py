@@ -71,7 +71,8 @@ def grad_untouched(subject: OptimizerSubject) -> Iterator[Finding]:
         gradients are zeroed and not dropped: the momentum is lost, and nobody is told.
     How: gradients before and after each step, with weight decay, maximize and Nesterov turned on where it has them.
         The same steps with a new tensor for each gradient, and with one tensor that is filled again: the way has to
-        be the same (else an error). `zero_grad` has to leave no gradient, by default and with `set_to_none` both ways.
+        be the same (else an error). `zero_grad` has to leave no gradient, by default and with `set_to_none` both ways, and all else as it
+        was.
     False alarms: some use the gradient as a buffer on purpose, to save memory, and some clip it in place: a warning.
         Declared with `@torchstone.traits(owns_gradients=True)`, nothing is said of that.
     Instead: `g = g.add(p, alpha=weight_decay)` without the underscore, and `p.grad.clone()` for what is kept.
@@ -165,3 +166,22 @@ def _left(subject: OptimizerSubject) -> Iterator[Finding]:
             return
     if answer.facts["fresh"]:
         yield Finding(f"zero_grad raises {answer.facts['fresh']} where a parameter has no gradient yet")
+    yield from _cleared_too_much(subject)
+
+
+def _cleared_too_much(subject: OptimizerSubject) -> Iterator[Finding]:
+    """What `zero_grad` takes away besides gradients: the velocities, the count of steps."""
+    plan = small(subject, _STEPS, "a").with_(hyper=lively(subject))
+    without, between = subject.run(plan), subject.run(plan.with_(options={"clear": True}))
+    if not (without.ok and between.ok):
+        return
+    found = parting(plan, between.tensors, without.tensors)
+    if found is not None:
+        yield Finding(
+            f"with zero_grad() between the steps, a parameter moves by {found.moved:.3g} at step {found.step + 1}, not "
+            f"by {found.should:.3g}: it clears more than gradients",
+            shown(subject, plan.first(found.step + 1)),
+            found.expected,
+            found.got,
+            severity="error",
+        )
