@@ -34,7 +34,8 @@ def groups_live(subject: OptimizerSubject) -> Iterator[Finding]:
         one goes on as if nothing had happened, the new one begins as in a fresh optimizer.
     False alarms: what acts at construction only by its rule (Rprop's learning rate is the first step size), or one
         step late (ASGD), gets a warning, and so does what keeps a schedule of its own and writes the learning rate
-        itself. Settings other than the learning rate are a warning where no update rule is known.
+        itself. Where no update rule is known, so do settings other than the learning rate, and how an added parameter
+        begins: wrappers such as Lookahead have a count for all.
     Instead: read every hyper-parameter from `group` in `step`, each time.
     """
     yield from _settings(subject)
@@ -118,7 +119,7 @@ def _trials(subject: OptimizerSubject, name: str, plan: Plan, base: Answer) -> I
     if not changed.ok:
         return
     shows = _parts(plan, changed.tensors, base.tensors)
-    if shows == _AT or (shows is not None and name != "lr"):
+    if shows == _AT or (shows is not None and (name != "lr" or _rests(base, shows))):
         return
     built = subject.run(plan.with_(hyper={name: value}))
     if not built.ok or _parts(plan, built.tensors, base.tensors) is None:
@@ -128,6 +129,11 @@ def _trials(subject: OptimizerSubject, name: str, plan: Plan, base: Answer) -> I
     except ValueError:  # the rule is for matrices only
         known, by_rule = False, None
     yield _Trial(name, changing, shows, by_rule, known, _rewritten(subject, name, value, changed))
+
+
+def _rests(base: Answer, shows: int) -> bool:
+    """Whether nothing moves from the change on, whatever is set, until it shows."""
+    return bool((base.tensors["a"][_AT - 1 : shows] == base.tensors["a"][_AT - 1]).all())
 
 
 def _by_rule(subject: OptimizerSubject, name: str, plan: Plan, changing: Plan) -> tuple[bool, int | None]:
@@ -225,6 +231,7 @@ def _compared(subject: OptimizerSubject, plan: Plan, answer: Answer, from_the_st
             found.expected,
             found.got,
             repro=_script(subject, plan),
+            severity="error" if name == "a" or subject.knowledge != "nothing" else "warning",
         )
         return
 

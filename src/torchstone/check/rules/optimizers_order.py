@@ -133,7 +133,7 @@ def _remembered(subject: OptimizerSubject) -> Finding | None:
     )
 
 
-def _finding(subject: OptimizerSubject, plan: Plan, found: Parting, how: str, cause: str, handed: str = "") -> Finding:
+def _finding(subject: OptimizerSubject, plan: Plan, found: Parting, how: str, cause: str) -> Finding:
     cut = plan.first(found.step + 1)
     return Finding(
         f"{how}, a parameter moves by {found.moved:.3g} at step {found.step + 1}, otherwise by {found.should:.3g}",
