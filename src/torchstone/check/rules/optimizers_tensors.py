@@ -71,8 +71,8 @@ def grad_untouched(subject: OptimizerSubject) -> Iterator[Finding]:
         gradients are zeroed and not dropped: the momentum is lost, and nobody is told.
     How: gradients before and after each step, with weight decay, maximize and Nesterov turned on where it has them.
         The same steps with a new tensor for each gradient, and with one tensor that is filled again: the way has to
-        be the same (else an error). `zero_grad` has to leave no gradient, by default and with `set_to_none` both ways, and all else as it
-        was.
+        be the same (else an error). `zero_grad` has to leave no gradient, by default and with `set_to_none` both ways,
+        and between steps it has to leave all else as it was.
     False alarms: some use the gradient as a buffer on purpose, to save memory, and some clip it in place: a warning.
         Declared with `@torchstone.traits(owns_gradients=True)`, nothing is said of that.
     Instead: `g = g.add(p, alpha=weight_decay)` without the underscore, and `p.grad.clone()` for what is kept.
