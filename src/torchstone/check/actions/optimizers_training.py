@@ -49,7 +49,8 @@ def closures(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[s
     with seeded(0):
         for step in range(steps_of(tensors)):
             gradients = gradients_at(step, options, tensors)
-            bench.give({name: None if each is None else -3 * each for name, each in gradients.items()})
+            before = options.get("before", -3.0)
+            bench.give({name: None if each is None else before * each for name, each in gradients.items()})
             calls: list[bool] = []
             losses: list[float] = []
 

@@ -16,6 +16,7 @@ from torchstone.check.optimizers.scenarios import is_switch, other_value
 from torchstone.check.optimizers.script import stepping
 from torchstone.check.optimizers.subject import OptimizerSubject
 from torchstone.check.optimizers.vocabulary import own_name, split
+from torchstone.check.probe import Answer
 from torchstone.check.result import Finding, Severity
 from torchstone.check.rule import NotApplicable, rule
 
@@ -213,7 +214,8 @@ def group_override(subject: OptimizerSubject) -> Iterator[Finding]:
         whole optimizer is built with that value, the first as when it is built without. What acts only together with
         others (Nesterov's momentum) is tried with them.
     False alarms: what is an option of the constructor alone, and not among the groups' settings, is a warning at most;
-        what only the state begins with (Adagrad's accumulator) is a note. What couples its parameters on purpose is not
+        what only the state begins with (Adagrad's accumulator) is a note. Where the constructor makes other settings of
+        it, a group cannot follow: a warning. What couples its parameters on purpose is not
         looked at.
     Instead: `group["lr"]`, `group["betas"]` inside of the loop over `self.param_groups`; never `self.lr` or
         `self.defaults["lr"]`.
@@ -243,9 +245,13 @@ def group_override(subject: OptimizerSubject) -> Iterator[Finding]:
             {**shown(subject, trial.plan.first(steps)), "groups": [["a"], {"names": ["b"], **trial.own}]},
             found.expected,
             found.got,
-            cause="" if name in here else f"{key} is no setting of its groups",
+            cause=f"{' and '.join(trial.derived)} is made of it at construction, and not for a group"
+            if trial.derived
+            else ""
+            if name in here
+            else f"{key} is no setting of its groups",
             repro=_two_groups(subject, trial),
-            severity=_weight(subject, name, name in here),
+            severity="warning" if trial.derived else _weight(subject, name, name in here),
         )
         return
 
@@ -264,6 +270,7 @@ class _Trial:
     second: Departure | None
     first: Departure | None
     ignored: bool
+    derived: tuple[str, ...] = ()  # other settings that the constructor makes of the one
 
     @property
     def found(self) -> Departure | None:
@@ -287,6 +294,9 @@ def _trial(
     without, whole, got = (subject.run(each) for each in asked)
     if not (without.ok and whole.ok and got.ok) or apart(base, whole.tensors, without.tensors, _SAME) is None:
         return None
+    there = whole.facts["built"][0] if whole.facts["built"] else {}
+    if any(key in there and there[key] != each for key, each in own.items()):
+        return None  # what the groups call so is another setting: that of an optimizer inside
     first, second = base.only("a"), base.only("b")
     return _Trial(
         base,
@@ -294,7 +304,14 @@ def _trial(
         apart(second, got.tensors, whole.tensors, _SAME),
         apart(first, got.tensors, without.tensors, _SAME),
         apart(second, got.tensors, without.tensors, _SAME) is None,
+        _derived(without, whole, own),
     )
+
+
+def _derived(without: Answer, whole: Answer, own: Mapping[str, Any]) -> tuple[str, ...]:
+    """The settings of groups, other than those that were given, in which two optimizers begin to differ."""
+    before, after = (each.facts["built"][0] if each.facts["built"] else {} for each in (without, whole))
+    return tuple(key for key in before if key not in own and after.get(key) != before[key])
 
 
 def _companions(subject: OptimizerSubject, name: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -122,15 +122,15 @@ def compile_step(subject: OptimizerSubject) -> Iterator[Finding]:
 
     Why: `torch.compile(optimizer.step)` fuses the whole update. What Python computed once while it was traced, such
         as a bias correction, must not be frozen in it.
-    How: `torch.compile` with the backend "eager", which traces and compiles nothing: five steps, with a learning rate
+    How: `torch.compile` with the backend "eager", which traces and compiles nothing: four steps, with a learning rate
         that changes, against the same steps without.
     False alarms: what raises there is a note. Optimizers that require a closure are not looked at.
     Instead: keep what changes from step to step in tensors, or in the optimizer's state.
     """
     if subject.spec.usage.get("closure") or subject.spec.usage.get("sparse"):
         raise NotApplicable("it needs a closure, or sparse gradients")
-    lower = {3: {"lr": 0.5 * float(subject.hyper.get("lr") or 0.01)}} if subject.takes("lr") else {}
-    plan = subject.ordinary(5).with_(changes=lower)
+    lower = {2: {"lr": 0.5 * float(subject.hyper.get("lr") or 0.01)}} if subject.takes("lr") else {}
+    plan = subject.ordinary(4).only("a").with_(changes=lower)
     plain = subject.must(plan)
     answer = subject.ask("compiled_steps", plan.tensors, subject.options(plan))
     if not answer.ok:

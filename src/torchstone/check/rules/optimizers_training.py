@@ -60,7 +60,7 @@ def closure(subject: OptimizerSubject) -> Iterator[Finding]:
     elif not isinstance(returned, str) and min(abs(returned - loss) for loss in losses) > 1e-6 * abs(losses[0]):
         yield _closing(subject, plan, f"step(closure) returns {returned:.6g}, expected the closure's {losses[0]:.6g}")
     found = apart(plan, answer.tensors, plain.tensors, _SAME) if not several and all(calls) else None
-    if found is not None and len(calls) == 1:
+    if found is not None and len(calls) == 1 and _reads_others(subject, plan, answer):
         yield Finding(
             f"with a closure it goes by other gradients than those that the closure computes: {found.place}",
             shown(subject, plan),
@@ -71,6 +71,12 @@ def closure(subject: OptimizerSubject) -> Iterator[Finding]:
     others = [each for each in plain.facts["returned"] if each != "NoneType"]
     if others and not required:
         yield Finding(f"step() without a closure returns a {others[0]}, expected None", severity="note")
+
+
+def _reads_others(subject: OptimizerSubject, plan: Plan, answer: Answer) -> bool:
+    """Whether the gradients from before matter: else it is the loss that it goes by."""
+    same = subject.ask("closures", plan.tensors, {**subject.options(plan), "before": 1.0})
+    return same.ok and apart(plan, same.tensors, answer.tensors, _SAME) is not None
 
 
 def _closing(subject: OptimizerSubject, plan: Plan, text: str) -> Finding:
