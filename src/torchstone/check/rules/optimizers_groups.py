@@ -73,7 +73,8 @@ def _settings(subject: OptimizerSubject) -> Iterator[Finding]:
         yield _finding(subject, each, f"has no effect{also}")
     for each in slow[:1]:
         assert each.shows is not None
-        yield _finding(subject, each, f"acts {each.shows - _AT} steps late")
+        late = each.shows - _AT
+        yield _finding(subject, each, f"acts {late} step{'s' if late > 1 else ''} late")
     for each in trials:
         if each.name == "lr" and each.known and not each.late:
             acts = "has no effect" if each.shows is None else "acts one step late"
