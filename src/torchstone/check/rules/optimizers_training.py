@@ -11,6 +11,7 @@ from torchstone.check.optimizers.evidence import apart, shown
 from torchstone.check.optimizers.plan import Plan
 from torchstone.check.optimizers.script import stepping
 from torchstone.check.optimizers.subject import OptimizerSubject
+from torchstone.check.probe import Answer
 from torchstone.check.result import Finding
 from torchstone.check.rule import NotApplicable, rule
 
@@ -26,10 +27,9 @@ def closure(subject: OptimizerSubject) -> Iterator[Finding]:
         gradients were read lets every step lag by one.
     How: steps with a closure that computes a loss and counts its calls, over parameters that hold other gradients from
         before; the path has to be that of plain steps. What is returned is compared with the closure's value.
-    False alarms: an optimizer that requires a closure (L-BFGS, SAM) may call it as often as it likes; that it
-        returns nothing is a warning then. Where a closure
-        is optional and called several times on purpose, declare `@torchstone.traits(closure="multi")`. Classes whose
-        `step` takes no closure are not looked at.
+    False alarms: an optimizer that requires a closure (L-BFGS, SAM) may call it as often as it likes; that it returns
+        nothing is a warning then. Where a closure is optional and called several times on purpose, declare
+        `@torchstone.traits(closure="multi")`. Classes whose `step` takes no closure are not looked at.
     Instead: `loss = None` and, at the top of `step`, `if closure is not None:` `with torch.enable_grad():` `loss =
         closure()`; at its end `return loss`.
     """
