@@ -196,7 +196,7 @@ def scale_law(subject: OptimizerSubject) -> Iterator[Finding]:
                     expected=factor,
                     got=float(ratio),
                 )
-                break
+                return
     if not held:
         raise NotApplicable("its equations obey none of the laws")
 
