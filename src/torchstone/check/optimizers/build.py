@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from torchstone.check.held import SubjectError, parameters, required, seeded, subject_code
-from torchstone.check.optimizers.vocabulary import INNER, PARAMETERS
+from torchstone.check.optimizers.vocabulary import CLOSURES, INNER, PARAMETERS, SPELLINGS
 from torchstone.check.spec import Description, Form, Spec
 
 Optimizer = torch.optim.Optimizer
@@ -36,7 +36,8 @@ def is_optimizer(thing: Any) -> bool:
     """Whether a thing is an optimizer, or makes one of parameters.
 
     A class with `step` and `zero_grad`, or one with `step` whose first argument is parameters; an instance of one; a
-    function of parameters that returns one.
+    function of parameters that returns one. A `step` that has to be given more than a closure (an action, a batch, the
+    gradients) is that of something else.
     """
     if isinstance(thing, functools.partial):
         return is_optimizer(thing.func)
@@ -47,13 +48,13 @@ def is_optimizer(thing: Any) -> bool:
     if not inspect.isroutine(thing):
         return not isinstance(thing, torch.nn.Module) and _is_class(type(thing))
     names = list(parameters(thing)[0])
-    return bool(names) and names[0] in PARAMETERS and set(required(thing)) <= {names[0]} and _makes_optimizer(thing)
+    return bool(names) and names[0] in PARAMETERS and _makes_optimizer(thing, names[0])
 
 
 def _is_class(thing: type) -> bool:
     if issubclass(thing, Optimizer):
         return thing is not Optimizer
-    if issubclass(thing, torch.nn.Module) or not _has(thing, "step"):
+    if issubclass(thing, torch.nn.Module) or not _has(thing, "step") or not _steps_alone(thing):
         return False
     first = next(iter(parameters(thing)[0]), "")
     return first in PARAMETERS or (_has(thing, "zero_grad") and bool(first))
@@ -63,9 +64,19 @@ def _has(thing: type, name: str) -> bool:
     return any(name in vars(owner) for owner in thing.__mro__)
 
 
-def _makes_optimizer(function: Callable[..., Any]) -> bool:
+def _steps_alone(thing: type) -> bool:
+    """Whether `step` can be called with nothing, or with a closure."""
+    needed = [name for name in required(thing.step) if name != "self"]  # type: ignore[attr-defined]
+    return not needed or (len(needed) == 1 and needed[0] in CLOSURES)
+
+
+def _makes_optimizer(function: Callable[..., Any], first: str) -> bool:
+    """Whether a function makes an optimizer of parameters: what else it requires has to be a hyper-parameter's name."""
+    more = {name: 0.1 for name in required(function) if name != first}
+    if not all(any(name in spelled for spelled in SPELLINGS.values()) for name in more):
+        return False
     try:
-        made = function([torch.nn.Parameter(torch.ones(2, 2))])
+        made = function([torch.nn.Parameter(torch.ones(2, 2))], **more)
     except Exception:
         return False
     return callable(getattr(made, "step", None))
@@ -110,7 +121,7 @@ def live(value: Any) -> Any:
 
 
 def _built(thing: Any, handed: Any, chosen: Mapping[str, Any]) -> Any:
-    maker = type(thing) if form_of(thing) == "instance" else thing
+    maker: Any = type(thing) if form_of(thing) == "instance" else thing
     if form_of(thing) == "instance":
         chosen = {**_arguments_of(thing), **chosen}
     named, more, needed = _signature(maker)

@@ -37,22 +37,35 @@ _IMPLIED: Mapping[str, Mapping[str, Any]] = {
     "nesterov": {"nesterov": True, "momentum": 0.9},
     "nag": {"nesterov": True, "momentum": 0.9},
     "amsgrad": {"amsgrad": True},
+    "centered": {"centered": True},
+    "centred": {"centered": True},
     "momentum": {},
 }
-# Spellings that no definition lists.
+# Words that are written as two.
+_JOINED = (("ams", "grad"), ("heavy", "ball"))
+# Spellings that no definition lists; digits left out.
 _SPELLINGS = {
     "sgd": (
         *("sgdmomentum", "momentumsgd", "sgdnesterov", "nesterovsgd", "nesterov", "nag", "nesterovmomentum"),
-        *("nesterovacceleratedgradient", "sgdm", "sgdmomentumnesterov", "nesterovgradient"),
+        *("nesterovacceleratedgradient", "nesterovaccelerated", "sgdm", "sgdmomentumnesterov", "nesterovgradient"),
     ),
     "momentum": ("heavyball", "momentumgradient", "gradientmomentum", "gdmomentum", "sgdmomentum", "momentumsgd"),
     "gradient_descent": ("gradient", "gd", "batchgradient", "vanillagradient"),
-    "adam": ("amsgrad", "adaml2", "adamamsgrad"),
-    "adamw": ("decoupledadam", "adamdecoupled", "adamdecoupledweightdecay", "adamweightdecay"),
+    "adam": (
+        *("amsgrad", "adaml", "adamamsgrad", "amsgradadam", "adaptivemomentestimation"),
+        *("adamweightdecay", "adamwd"),  # either is said of both
+    ),
+    "adamw": (
+        *("decoupledadam", "adamdecoupled", "adamdecoupledweightdecay", "adamweightdecay", "adamwd"),
+        *("amsgradw", "adamwamsgrad"),
+    ),
     "nadam": ("nesterovadam", "adamnesterov"),
     "radam": ("rectifiedadam",),
     "signsgd": ("signum", "signdescent", "signsgdmomentum"),
     "lion": ("evolvedsignmomentum",),
+    "rprop": ("resilientpropagation", "resilientbackpropagation", "resilientbackprop"),
+    "rmsprop": ("rootmeansquarepropagation", "rmspropmomentum", "rmspropcentered"),
+    "asgd": ("averagedsgd", "averagedstochasticgradient"),
 }
 
 
@@ -80,7 +93,7 @@ def meant(name: str) -> tuple[Meant, ...]:
     >>> [each.definition.name for each in meant("MyAdamW")], meant("AdamWithWarmup")[0].loose
     (['adamw'], True)
     """
-    said = [word for word in words(name) if not word.isdigit()]
+    said = _said(name)
     for kept in (_without(said, _NEUTRAL - {"sgd"}), _without(said, frozenset(_FILLING)), said):
         for length in range(len(kept), 0, -1):
             for first in range(len(kept) - length + 1):
@@ -91,6 +104,16 @@ def meant(name: str) -> tuple[Meant, ...]:
                     loose = any(word not in _IMPLIED for word in rest)
                     return tuple(Meant(each, implied, loose) for each in found)
     return ()
+
+
+def _said(name: str) -> list[str]:
+    """The words of a name, without its digits."""
+    said = [word for word in words(name) if not word.isdigit()]
+    for pair in _JOINED:
+        for place in range(len(said) - 1):
+            if tuple(said[place : place + 2]) == pair:
+                said[place : place + 2] = ["".join(pair)]
+    return said
 
 
 def _without(said: list[str], unwanted: frozenset[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -247,6 +248,8 @@ def spelled(
     for name, argument, default in entries:
         own = own_name(name, known, tuple(names.values()), argument)
         value = value_of(own, settings) if own else None
+        if isinstance(value, bool) and isinstance(default, float):
+            own, value = "", None  # a switch of that name is something else
         if own:
             names[name] = own
         if isinstance(value, (bool, int, float)):
@@ -263,9 +266,11 @@ def _chosen(claims: tuple[_Claim, ...], made: list[OptimizerSubject]) -> int | N
     """The first claim with which an easy run agrees; else the first that is firm."""
     if len(claims) == 1 and claims[0].strength == "firm":
         return 0
-    for number, (claim, subject) in enumerate(zip(claims, made, strict=True)):
-        if agrees(subject, (claim.definition,)) and (claim.strength != "hint" or _follows(subject)):
-            return number
+    # Adam and AdamW are one without weight decay.
+    for telling in ({"weight_decay": 0.1}, {}) if len(claims) > 1 else ({},):
+        for number, (claim, subject) in enumerate(zip(claims, made, strict=True)):
+            if agrees(subject, (claim.definition,), telling) and (claim.strength != "hint" or _follows(subject)):
+                return number
     for number, (claim, subject) in enumerate(zip(claims, made, strict=True)):
         if claim.strength == "loose" and agrees(subject, _wrong_variants(claim.definition)):
             return number
@@ -287,16 +292,18 @@ def _wrong_variants(definition: UpdateRule) -> tuple[UpdateRule, ...]:
     return tuple(definition.variant(name) for name in definition.variants if name not in definition.accepted)
 
 
-def easy(subject: OptimizerSubject) -> Plan:
-    """A run that any form of a definition passes: one parameter, ordinary numbers, nothing changed."""
-    plan = subject.ordinary(_EASY).only("a")
+def easy(subject: OptimizerSubject, hyper: Mapping[str, Any] = MappingProxyType({})) -> Plan:
+    """A run that any form of a definition passes: one parameter, ordinary numbers, nothing changed but `hyper`."""
+    plan = subject.ordinary(_EASY).only("a").with_(hyper={k: v for k, v in hyper.items() if subject.takes(k)})
     step = {} if abs(float(subject.hyper.get("lr", 1.0))) > 1e-12 or not subject.takes("lr") else {"lr": 0.01}
     return subject.settled(plan.with_(hyper=step))
 
 
-def agrees(subject: OptimizerSubject, rules: tuple[UpdateRule, ...]) -> bool:
+def agrees(
+    subject: OptimizerSubject, rules: tuple[UpdateRule, ...], hyper: Mapping[str, Any] = MappingProxyType({})
+) -> bool:
     """Whether an easy run goes where one of the rules does."""
-    plan = easy(subject)
+    plan = easy(subject, hyper)
     answer = subject.run(plan)
     if not answer.ok or not bool(answer.tensors["a"].isfinite().all()):
         return False

@@ -6,6 +6,18 @@ from typing import Any
 # What a constructor's first argument is called, where it takes parameters; and where it takes another optimizer.
 PARAMETERS = ("params", "parameters", "param_groups", "named_parameters", "model_parameters", "weights", "variables")
 INNER = ("optimizer", "base_optimizer", "inner_optimizer", "inner", "base", "opt", "optim", "wrapped")
+# What `step` calls the function that it has to be given, where it has to be.
+CLOSURES = (
+    "closure",
+    "closure_fn",
+    "loss_closure",
+    "loss_fn",
+    "forward_closure",
+    "objective",
+    "evaluate",
+    "func",
+    "fn",
+)
 
 # Hyper-parameters by the definitions' names, as constructors spell them. "betas[0]" is the first of several.
 SPELLINGS: Mapping[str, tuple[str, ...]] = {
