@@ -269,6 +269,7 @@ class UpdateRule:
     joint: bool = False  # whether it takes all parameters together, as one tensor
     # How near to the rule's step (relative to the norm of the tensor's) an implementation can be held: 0 where only its
     # dtype sets a limit, more where it is published with an iteration in fewer bits.
+    dimensions: int = 0  # the least number that a parameter has to have: 2 for a rule of matrices
     precision: float = 0
     conventions: tuple[Convention, ...] = ()
     variants: Mapping[str, Lines] = field(default_factory=dict)

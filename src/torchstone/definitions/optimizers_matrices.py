@@ -63,6 +63,7 @@ MUON = UpdateRule(
         small(7),
     ),
     settings={"ns_steps": _STEPS, "adjust_lr_fn": "original"},
+    dimensions=2,
     precision=0.1,
     equations=(
         (slope, g),

@@ -97,7 +97,7 @@ class OptimizerSubject(Asking):
     @cached_property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
         """Shapes of two different parameters that it takes."""
-        if self.spec.usage.get("dims") == 2:
+        if self.spec.usage.get("dims") == 2 or (self.definition is not None and self.definition.dimensions == 2):
             return {"a": (2, 3), "b": (4, 2)}
         return plans.SHAPES
 
