@@ -79,7 +79,7 @@ def understand(
                 *facts,
             )
     else:
-        subject = made[chosen]
+        subject = _with_its_decay(made[chosen])
         facts = (*([claims[chosen].why] if claims[chosen].why else []), *facts)
     subject.facts = facts
     subject.peer = _peer(subject, request)
@@ -257,6 +257,15 @@ def spelled(
         elif default is not None:
             hyper[name] = default
     return names, hyper
+
+
+def _with_its_decay(subject: OptimizerSubject) -> OptimizerSubject:
+    """The subject without weight decay, where it has no such argument and does not decay by default."""
+    if subject.definition is None or subject.takes("weight_decay") or not subject.hyper.get("weight_decay"):
+        return subject
+    without = replace(subject, hyper={**subject.hyper, "weight_decay": 0.0})
+    plain = subject.definition.precision > 0 or not agrees(subject, (subject.definition,))
+    return without if plain and agrees(without, (subject.definition,)) else subject
 
 
 # Which claim holds.

@@ -11,9 +11,14 @@ from torchstone.check.optimizers.diagnose import Guess, calls, reproduces, throu
 from torchstone.check.optimizers.evidence import SINGLE, Departure, finding, leaves, shown
 from torchstone.check.optimizers.scenarios import scenarios
 from torchstone.check.optimizers.subject import OptimizerSubject
+from torchstone.check.optimizers.vocabulary import split
 from torchstone.check.result import Finding, Severity
 from torchstone.check.rule import rule
+from torchstone.check.words import words
 from torchstone.definitions import UpdateRule
+
+# Words of switches that choose how something is computed: what comes out is the same.
+_MEANS = frozenset(("foreach", "fused", "capturable", "differentiable", "compile", "compiled", "jit", "triton"))
 
 
 @rule("O201", "trajectory", kinds=("optimizer",), need="definition")
@@ -28,8 +33,9 @@ def trajectory(subject: OptimizerSubject) -> Iterator[Finding]:
         are compared, after each step, with the same recurrence in ball arithmetic. Where they depart, the known
         deviations of the rule are tried one by one, and the one that reproduces the path is named.
     False alarms: another published form of the rule under the same name. Where that is known to be as right, it is a
-        warning; so is an unknown way under a name that says more than the rule's, such as StableAdamW. Say which rule
-        is meant with `--definition`. What computes in float32 on the way gets a warning, too.
+        warning; so is an unknown way under a name that says more than the rule's, such as StableAdamW, and a way that
+        a switch of its own turns to the rule's. Say which rule is meant with `--definition`. What computes in float32
+        on the way gets a warning, too.
     Instead: read the equations with `torchstone derive`, or the definition's conventions; the cause says which line of
         the rule is another one.
     """
@@ -45,7 +51,11 @@ def trajectory(subject: OptimizerSubject) -> Iterator[Finding]:
         if leaves(subject, plan, precision=SINGLE) is None:
             imprecise = imprecise or _single(subject, text, found)
             continue
-        yield _accepted(subject, text, found) or _wrong(subject, text, found)
+        yield (
+            _accepted(subject, text, found)
+            or _switched(subject, found)
+            or _beyond(subject, _wrong(subject, text, found))
+        )
         return
     if imprecise is not None:
         yield imprecise
@@ -80,6 +90,43 @@ def _accepted(subject: OptimizerSubject, text: str, found: Departure) -> Finding
     return None
 
 
+def _switched(subject: OptimizerSubject, found: Departure) -> Finding | None:
+    """A switch of the subject's own, which the rule does not know, that takes it to the rule."""
+    rule = subject.definition
+    assert rule is not None
+    known = {split(spelled)[0] for spelled in subject.names.values()}
+    for name in subject.description.constructor:
+        value = subject.settings.get(name)
+        if not isinstance(value, bool) or name in known or _MEANS & set(words(name)):
+            continue
+        try:
+            left = leaves(subject, found.plan.with_(hyper={name: not value}), precision=SINGLE)
+        except Refused:
+            continue
+        if left is None:
+            said = f"it follows {rule.name} with {name}={not value}, and stands at {value}: {found.sentence}"
+            return _told(subject, found, said, "warning")
+    return None
+
+
+def _beyond(subject: OptimizerSubject, made: Finding) -> Finding:
+    """Where a finding is another published form: the first departure from that form, if it is not the last word."""
+    rule = subject.definition
+    assert rule is not None
+    name = next((each for each in rule.accepted if made.cause.endswith(f": {each}")), None)
+    if name is None:
+        return made
+    other = replace(subject, definition=rule.variant(name))
+    for text, plan in scenarios(other):
+        try:
+            found = leaves(other, plan, precision=SINGLE)
+        except Refused:
+            continue
+        if found is not None and not _counts_calls(other, found):
+            return _wrong(other, text, found)
+    return replace(made, severity="warning")
+
+
 def _told(subject: OptimizerSubject, found: Departure, message: str, severity: Severity) -> Finding:
     given = shown(subject, found.plan.first(found.step + 1).only(found.name))
     return Finding(message, given, found.expected, found.got, found.ulp, severity=severity)
@@ -94,9 +141,9 @@ def _wrong(subject: OptimizerSubject, text: str, found: Departure) -> Finding:
         lambda small: f"{small.sentence} {text}".rstrip(),
         lambda plan: leaves(subject, plan, precision=SINGLE),
     )
-    if made.cause or subject.firm:
+    if subject.firm or (made.cause and not rule.precision):  # to a tenth, many a change looks alike
         return made
-    doubt = f"; if it is meant to be another rule than {rule.name}, say so with `--definition none`"
+    doubt = f"; if it is meant to be another rule than {rule.name.partition(' (')[0]}, say so with `--definition none`"
     return replace(made, message=made.message + doubt, severity="warning")
 
 
