@@ -100,7 +100,7 @@ def _case(subject: OptimizerSubject, hyper: Mapping[str, Any] | None = None) -> 
     hyper = {**{name: value for name, value in chosen.items() if subject.takes(name)}, **(hyper or {})}
     told = ", ".join(f"{key}={value}" for key, value in subject.build({"weight_decay": _DECAY, **hyper}).items())
     lr = _RATE if subject.takes("lr") else float(subject.hyper.get("lr", float("nan")))
-    shapes = {"a": (2, 2), "b": (2, 1) if subject.spec.usage.get("dims") else (3,)}
+    shapes = {"a": (2, 2), "b": (2, 1) if len(subject.shapes["b"]) > 1 else (3,)}
     return _Case(subject.settled(subject.ordinary(_STEPS, shapes=shapes).with_(hyper=hyper)), lr, told)
 
 

@@ -88,8 +88,8 @@ def _idle(
 
 
 def _went(subject: OptimizerSubject, plan: Plan) -> Answer:
-    """Where a plan leads; and a way down a bowl, where a closure lets the subject look around."""
-    answer = subject.run(plan)
+    """Where a plan leads; what it leaves in the gradients, for some keep their momentum there; a closure's way down."""
+    answer = subject.run(plan.with_(options={"left": True}))
     if not answer.ok or not subject.spec.usage.get("closure"):
         return answer
     down = descent(subject, plan.hyper, 5)
@@ -143,6 +143,8 @@ def _together(subject: OptimizerSubject, options: Sequence[tuple[str, Any]]) -> 
     for name, value in options:
         if isinstance(value, bool):
             yield plan.with_(hyper={own.get(name, name): not value})
+    if subject.takes("weight_decay") and subject.hyper.get("weight_decay"):
+        yield subject.ordinary(4).with_(hyper={"weight_decay": 0.0})
     soon = {name: 2 for name, value in options if type(value) is int and value > 2 and _TIMES & set(words(name))}
     if soon:
         yield plan.with_(hyper=soon)
@@ -161,7 +163,7 @@ def _others(value: Any) -> tuple[Any, ...]:
     elif abs(value) < 1e-4:
         tries = (1e-2, value * 1e3, 1.0)
     elif abs(value) < 1:
-        tries = (value / 2, 0.9, 0.1)
+        tries = (value / 2, 0.999, 0.9, 0.1)
     else:
         tries = (value / 2, 0.01, value * 4, 1.02)
     return tuple(each for each in dict.fromkeys(tries) if each != value and each != float("inf"))
@@ -178,7 +180,7 @@ def _differ(one: Answer, other: Answer, known: bool) -> bool:
 
 def _dead(subject: OptimizerSubject, name: str, value: Any, tried: Sequence[Any]) -> Finding:
     told = " and ".join(f"{each:g}" if isinstance(each, float) else str(each) for each in tried[:3])
-    sure = name.partition("[")[0] in _SURE or (subject.definition is not None and _is_known(subject, name))
+    sure = name.partition("[")[0] in _SURE or (subject.definition and subject.firm and _is_known(subject, name))
     return Finding(
         f"{name} does nothing: with {told} in the place of {value} every parameter is the same to the last bit",
         {"argument": name, "its value": value, "others": list(tried)},
