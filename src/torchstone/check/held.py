@@ -85,8 +85,14 @@ def parameters(function: Any) -> tuple[dict[str, inspect.Parameter], bool]:
 
 
 def required(function: Any) -> tuple[str, ...]:
-    """The names of the parameters that have to be given."""
-    return tuple(name for name, entry in parameters(function)[0].items() if entry.default is entry.empty)
+    """The names of the parameters that have to be given: those that default to PyTorch's `required`, too."""
+    nothing = (
+        inspect.Parameter.empty,
+        getattr(sys.modules.get("torch.optim.optimizer"), "required", inspect.Parameter.empty),
+    )
+    return tuple(
+        name for name, entry in parameters(function)[0].items() if any(entry.default is each for each in nothing)
+    )
 
 
 class Held:

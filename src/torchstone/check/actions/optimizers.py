@@ -45,12 +45,12 @@ def run(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[str, T
     the answer tells what is left in `.grad` at the end, as "left.NAME"; "clear", whether `zero_grad` is called between
     steps.
     Facts: "returned", the types that `step` returned; "calls", of the closure; "state", the plain numbers of the state
-    at the end (its tensors are "state.NAME.KEY"); "settings", those of each group; "built", these before the first step.
+    at the end (its tensors are "state.NAME.KEY"); "settings", those of each group; "built", before the first step.
     """
     steps = max((len(each) for name, each in tensors.items() if name.startswith("gradient.")), default=0)
     bench = bench_of(held, options, tensors)
     path: dict[str, list[Tensor]] = {name: [] for name in options["names"]}
-    returned, built = [], bench.settings()
+    returned, built = [], [_several(settings) for settings in bench.settings()]
     with seeded(options.get("seed", 0)):
         for step in range(steps):
             bench = _prepared(bench, step, options)
@@ -68,7 +68,7 @@ def run(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[str, T
             "calls": len(bench.calls),
             "state": _numbers(state),
             "settings": [_numbers(settings) for settings in bench.settings()],
-            "built": [_numbers(settings) for settings in built],
+            "built": built,
         },
         {
             **{name: torch.stack(values) for name, values in path.items() if values},
@@ -80,6 +80,15 @@ def run(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[str, T
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if isinstance(value, _NUMBERS)}
+
+
+def _several(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers, and lists of numbers."""
+    lists = {key: list(value) for key, value in values.items() if isinstance(value, (tuple, list))}
+    return {
+        **_numbers(values),
+        **{key: each for key, each in lists.items() if all(isinstance(n, _NUMBERS) for n in each)},
+    }
 
 
 def _plain(tensor: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """What the rules of an optimizer's surroundings ask: schedulers, hooks, the compiler, and everything that isn't its."""
 
 import logging
+import math
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -85,18 +86,24 @@ def _rates(
 ) -> list[float]:
     with subject_code("the scheduler"):
         scheduler = make(bench.optimizer) if make is not None else None
-    first = float(bench.optimizer.param_groups[0]["lr"])
+    first = _rate(bench.optimizer)
     bench.step(gradients_at(0, options, tensors))
     with subject_code("the scheduler"):
         rates = _advanced(scheduler, bench.optimizer)
     return [first, *rates[1:]]
 
 
+def _rate(optimizer: Any) -> float:
+    """The learning rate of the first group; NaN where it is None: the optimizer finds one itself."""
+    rate = optimizer.param_groups[0]["lr"]
+    return math.nan if rate is None else float(rate)
+
+
 def _advanced(scheduler: Any, optimizer: Any) -> list[float]:
     """The learning rate of the first group at each of ten steps."""
     rates = []
     for _ in range(10):
-        rates.append(float(optimizer.param_groups[0]["lr"]))
+        rates.append(_rate(optimizer))
         if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):
             scheduler.step(1.0)
         elif scheduler is not None:

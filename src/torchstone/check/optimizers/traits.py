@@ -29,7 +29,7 @@ def _stochastic(subject: "OptimizerSubject") -> bool:
 
 def _elementwise(subject: "OptimizerSubject") -> bool:
     """Each number of a parameter goes its own way: the others' gradients don't matter to it."""
-    if subject.definition is not None:
+    if subject.definition is not None and subject.firm:
         return subject.definition.elementwise
     plan = subject.ordinary(6).only("a")
     table = plan.gradients["a"].clone()
@@ -44,9 +44,9 @@ def _elementwise(subject: "OptimizerSubject") -> bool:
 def _couples_params(subject: "OptimizerSubject") -> bool:
     """One parameter's gradients move another, and in the same way whatever the order: a norm over all, for one.
 
-    A definition that works on one tensor at a time says that they must not.
+    A definition that works on one tensor at a time says that they must not, where it is sure to be meant.
     """
-    if subject.definition is not None:
+    if subject.definition is not None and subject.firm:
         return subject.definition.joint
     plan = subject.ordinary(6)
     other = {**plan.gradients, "b": plan.gradients["b"] * -16.0}

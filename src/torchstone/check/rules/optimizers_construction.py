@@ -114,8 +114,9 @@ def hyper_range(subject: OptimizerSubject) -> Iterator[Finding]:
         later, and far from the line that is wrong.
     How: it is built with values outside the domains that the definition gives its hyper-parameters; where no definition
         is known, with a negative or infinitely large learning rate, betas outside [0, 1), a negative eps or weight
-        decay. What PyTorch's counterpart accepts as well (SGD accepts a NaN) is a note, and so is everything for a
-        plain class, which owes nobody a check. A learning rate of 0 has to be legal, for a warm-up begins there.
+        decay. A NaN (`lr < 0` lets it pass), and what PyTorch's counterpart accepts as well, is a note, and so is
+        everything for a plain class, which owes nobody a check. A learning rate of 0 has to be legal, for a warm-up
+        begins there.
     False alarms: hyper-parameters that mean something else than their names say: `--definition none`. A refusal that
         comes only with the first step is a note, as is an `assert`, which `python -O` drops.
     Instead: `if not 0.0 <= lr < math.inf: raise ValueError(f"lr: expected a number >= 0, got {lr}")`: written so, a NaN
@@ -147,6 +148,7 @@ def hyper_range(subject: OptimizerSubject) -> Iterator[Finding]:
 
 _OUTCOMES = {
     "accepted": "accepted in silence",
+    "nan": "a NaN is accepted in silence",
     "known": "accepted in silence, as by {}",
     "late": "refused only at the first step",
     "asserted": "refused by an assert, which `python -O` drops",
@@ -159,7 +161,9 @@ def _outcome(subject: OptimizerSubject, plan: Plan, name: str, spelled: str, val
     answer = subject.run(plan.with_(hyper={spelled: value}))
     if answer.ok:
         takes = subject.peer is not None and name in subject.peer.names
-        return "known" if takes and subject.run_peer(plan.with_(hyper={name: value})).ok else "accepted"
+        if takes and subject.run_peer(plan.with_(hyper={name: value})).ok:
+            return "known"
+        return "nan" if math.isnan(value) and subject.description.is_module else "accepted"
     if answer.error_type == "AssertionError":
         return "asserted"
     return "refused" if answer.during == "build" else "late"
@@ -215,8 +219,7 @@ def group_override(subject: OptimizerSubject) -> Iterator[Finding]:
         others (Nesterov's momentum) is tried with them.
     False alarms: what is an option of the constructor alone, and not among the groups' settings, is a warning at most;
         what only the state begins with (Adagrad's accumulator) is a note. Where the constructor makes other settings of
-        it, a group cannot follow: a warning. What couples its parameters on purpose is not
-        looked at.
+        it, a group cannot follow: a warning. What couples its parameters on purpose is not looked at.
     Instead: `group["lr"]`, `group["betas"]` inside of the loop over `self.param_groups`; never `self.lr` or
         `self.defaults["lr"]`.
     """

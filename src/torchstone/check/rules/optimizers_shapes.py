@@ -55,6 +55,7 @@ def shapes(subject: OptimizerSubject) -> Iterator[Finding]:
         dtypes in one optimizer, and all in float64. Paths, shapes and dtypes are compared. State in float32 is fine.
     False alarms: matrix methods look at shapes, so that theirs are compared only where the layout differs. What
         refuses a shape with an error says so; that is a note at most, or a warning where it seems to be an accident.
+        A single number that stays is a warning where numbers don't go by themselves: a projection may leave nothing.
     Instead: operate on whole tensors, in place, and create state with `torch.zeros_like(p)`.
     """
     if subject.trait("stochastic"):
@@ -127,11 +128,13 @@ def _seen(
         return
     if not start.numel() or path.dtype != start.dtype:  # dtypes are looked at below
         return
-    if torch.equal(path[-1], start) and (not special.layouts or _moves(ordinary, name, path)):
+    if torch.equal(path[-1], start) and (_moves(ordinary, name, path) if special.layouts else _begins(subject)):
+        single = start.numel() == 1 and not subject.trait("elementwise")  # what is at a right angle to one number is 0
         yield Finding(
             f"{special.text} is passed over in silence: it stays where it is for {_STEPS} steps",
             told,
             repro=stepping(subject, plan.only(name).first(1), [f"print({name}.tolist())  # as before"]),
+            severity="warning" if single else None,
         )
         return
     if not (special.layouts or subject.trait("elementwise")):
@@ -153,6 +156,13 @@ def _seen(
                 [f"print({found.element}.item())  # expected {found.expected!r}"],
             ),
         )
+
+
+def _begins(subject: OptimizerSubject) -> bool:
+    """Whether a plain parameter moves in so few steps."""
+    plan = subject.ordinary(_STEPS).only("a")
+    answer = subject.run(plan)
+    return not answer.ok or not torch.equal(answer.tensors["a"][-1], plan.start["a"])
 
 
 def _moves(ordinary: Answer, name: str, path: Tensor) -> bool:
@@ -194,7 +204,7 @@ def _dtypes(subject: OptimizerSubject) -> Iterator[Finding]:
             return
         elif right.ok and bool(right.tensors[name].isfinite().all() & ~got.isfinite().all()):
             yield Finding(f"a parameter of {_said(dtype)} is {float(got[-1].sum())} after {_STEPS} ordinary steps")
-        elif right.ok and torch.finfo(dtype).bits >= 32:
+        elif right.ok and torch.finfo(dtype).bits >= 32 and not subject.trait("couples_params"):
             found = parting(plan.only(name), {name: got}, right.tensors, _COARSE)
             if found is not None:
                 yield Finding(

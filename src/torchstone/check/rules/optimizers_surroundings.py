@@ -1,5 +1,6 @@
 """An optimizer and what is around it: schedulers, hooks, the compiler, and everything that is not its own."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,6 +37,8 @@ def schedulers(subject: OptimizerSubject) -> Iterator[Finding]:
         yield Finding('its groups hold no "lr": no scheduler of PyTorch finds the learning rate')
         return
     own = answer.facts["own"]
+    if any(math.isnan(rate) for rate in own):
+        raise NotApplicable("its learning rate is None: it finds one itself")
     wrong: dict[str, list[str]] = {}
     steady = len(set(own)) == 1
     for name, told in answer.facts["schedulers"].items():
