@@ -115,6 +115,18 @@ def test_what_is_accepted_is_a_note_in_a_plain_class_and_where_pytorch_does_so_t
     assert severities(torch.optim.Adam, "O102", definition="adam") == "passed"
 
 
+class ComparesItsRate(Base):
+    def __init__(self, params, lr=0.01):
+        if lr < 0:
+            raise ValueError(f"lr: expected a number >= 0, got {lr}")
+        super().__init__(params, lr)
+
+
+def test_a_nan_that_slips_through_a_comparison_is_a_note():
+    (finding,) = result(ComparesItsRate, "O102").findings
+    assert (finding.severity, finding.message) == ("note", "a NaN is accepted in silence: lr=nan")
+
+
 def test_a_rate_of_zero_has_to_be_legal():
     asserted, refused = result(AssertsItsRate, "O102").findings
     assert "python -O" in asserted.message
