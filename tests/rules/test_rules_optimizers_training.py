@@ -115,11 +115,18 @@ def test_what_is_accepted_is_a_note_in_a_plain_class_and_where_pytorch_does_so_t
     assert severities(torch.optim.Adam, "O102", definition="adam") == "passed"
 
 
-class ComparesItsRate(Base):
+class ComparesItsRate(torch.optim.Optimizer):
     def __init__(self, params, lr=0.01):
         if lr < 0:
             raise ValueError(f"lr: expected a number >= 0, got {lr}")
-        super().__init__(params, lr)
+        super().__init__(params, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    p.sub_(group["lr"] * p.grad)
 
 
 def test_a_nan_that_slips_through_a_comparison_is_a_note():
