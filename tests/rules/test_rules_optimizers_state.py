@@ -437,15 +437,15 @@ class CountsAndCopies(CountsOnItself):
         return {**super().__getstate__(), "count": self.count}
 
 
-class SharedByAll(Ball):
-    """A dict of the class."""
+class SharesWithItsCopy(Ball):
+    """Its copies have parameters of their own, and the original's state."""
 
-    buffers = {}  # noqa: RUF012 (that is the bug)
-
-    def advance(self, p, group):
-        velocity = self.buffers.setdefault(p.shape, torch.zeros_like(p))
-        velocity.mul_(group["momentum"]).add_(p.grad)
-        p.sub_(group["lr"] * velocity)
+    def __deepcopy__(self, memo):
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        other = type(self)([copy.deepcopy(p, memo) for p in parameters], **self.defaults)
+        for p in parameters:
+            other.state[copy.deepcopy(p, memo)] = self.state[p]
+        return other
 
 
 class WithALambda(CountsAndCopies):
@@ -464,7 +464,7 @@ class WithAName(CountsAndCopies):
     ("thing", "severity", "told"),
     [
         (CountsOnItself, "warning", "AttributeError"),
-        (SharedByAll, "warning", ""),
+        (SharesWithItsCopy, "warning", "and steps of the copy, the original is at"),
         (WithALambda, "note", "a round trip through pickle raises"),
     ],
     ids=lambda each: getattr(each, "__name__", ""),
