@@ -50,7 +50,7 @@ class _Descent(torch.optim.Optimizer):
         return float(group["lr"])
 
 
-@clean("O203", "O204", "O205", "O206", "O207", "O208", definition="sgd")
+@clean("O203", "O204", "O205", "O206", "O207", "O208", "O209", definition="sgd")
 class HeavyBall(_Descent):
     """All of it right."""
 
