@@ -1,7 +1,9 @@
 """The rules on an optimizer's checkpoints, state dicts and copies: what they find, how bad it is, what they pass."""
 
+import contextlib
 import copy
 import functools
+import io
 from collections import deque
 
 import pytest
@@ -352,17 +354,6 @@ def test_options_that_older_checkpoints_lack_are_a_note_where_pytorch_takes_them
     assert "have no 'maximize'" in finding.message
 
 
-def test_a_script_shows_what_a_checkpoint_forgets(tmp_path):
-    import contextlib
-    import io
-
-    text = found(Elsewhere, "O401").findings[0].repro.replace("# Elsewhere is the subject", "")
-    assert text
-    with contextlib.redirect_stdout(io.StringIO()) as shown:
-        exec(compile(text, "script", "exec"), {"Elsewhere": Elsewhere})
-    assert float(shown.getvalue()) != 0
-
-
 class ChosenOnce(Ball):
     def __init__(self, params, lr=0.01, momentum=0.9, k=2):
         super().__init__(params, lr, momentum)
@@ -478,6 +469,25 @@ def test_copies_that_go_another_way(thing, severity, told):
 @pytest.mark.parametrize("thing", [Ball, CountsAndCopies, WithAName, Lookahead, Noisy], ids=lambda each: each.__name__)
 def test_copies_that_go_on(thing):
     assert severities(thing, "O404") == "passed"
+
+
+class ById(Ball):
+    """A copy of a parameter has another id."""
+
+    def advance(self, p, group):
+        state = self.state.setdefault("velocity", {})
+        state[id(p)] = state.get(id(p), 0) * group["momentum"] + p.grad
+        p.sub_(group["lr"] * state[id(p)])
+
+
+@pytest.mark.parametrize(
+    ("thing", "code"), [(Elsewhere, "O401"), (Elsewhere, "O402"), (ChosenOnce, "O402"), (ById, "O404")]
+)
+def test_a_script_shows_it_with_torch_alone(thing, code):
+    text = found(thing, code).findings[0].repro
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        exec(compile(text, "script", "exec"), {thing.__name__: thing})
+    assert float(shown.getvalue()) != 0
 
 
 def test_the_rules_are_those_of_the_catalogue():

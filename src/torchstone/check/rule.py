@@ -52,7 +52,7 @@ _OURS = (
         "optimizers_tensors",
         "optimizers_special",
     ),
-    *("optimizers_state", "optimizers_training", "optimizers_surroundings"),
+    *("optimizers_state", "optimizers_copies", "optimizers_training", "optimizers_surroundings"),
 )
 
 Check = Callable[[Any], Iterable[Finding]]  # of a Subject, or an OptimizerSubject
