@@ -1,7 +1,8 @@
-"""`torchstone check` on packages that nobody here wrote: what docs/findings.md is made from.
+"""`torchstone check` on packages that nobody here wrote: what the pages of findings are made from.
 
 `python benchmarks/wild.py` checks those that are installed, and `python benchmarks/wild.py timm --only loss` some of
 them. `--page docs/findings.md` writes the page's table anew, and runs its scripts: each prints what the page says.
+With `--optimizers` it checks the optimizers, of which docs/findings-optimizers.md tells.
 """
 
 import argparse
@@ -13,11 +14,12 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
+from wild_optimizers import OPTIMIZERS
 from wild_subjects import SUBJECTS, Told
 
 from torchstone.check import check
@@ -36,10 +38,12 @@ def installed(package: str) -> str:
         return ""
 
 
-def checked(packages: list[str], only: str) -> Iterator[tuple[str, str, SubjectReport, float]]:
+def checked(
+    subjects: Mapping[str, Mapping[str, Told]], packages: list[str], only: str
+) -> Iterator[tuple[str, str, SubjectReport, float]]:
     """The report of each subject, with its package, its target and its seconds."""
     for package in packages:
-        for target, told in SUBJECTS[package].items() if installed(package) else ():
+        for target, told in subjects[package].items() if installed(package) else ():
             if only in target:
                 began = time.perf_counter()
                 try:
@@ -100,6 +104,7 @@ def main() -> int:
     """Check, and write the page where one is given."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("packages", nargs="*", help="names on PyPI; all of them by default")
+    parser.add_argument("--optimizers", action="store_true", help="optimizers, in the place of functions")
     parser.add_argument("--only", default="", help="part of a target")
     parser.add_argument("--quiet", action="store_true", help="no notes")
     parser.add_argument("--scripts", action="store_true", help="the script of each finding")
@@ -108,7 +113,9 @@ def main() -> int:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     counts: dict[str, Counter[str]] = {}
-    for package, target, found, seconds in checked(arguments.packages or list(SUBJECTS), arguments.only):
+    subjects = OPTIMIZERS if arguments.optimizers else SUBJECTS
+    packages = arguments.packages or list(subjects)
+    for package, target, found, seconds in checked(subjects, packages, arguments.only):
         counts.setdefault(package, Counter())[verdict(found)] += 1
         show(target, found, seconds, not arguments.quiet, arguments.scripts)
     print(f"\n{table(counts)}")

@@ -217,3 +217,23 @@ def test_a_closure_that_is_read_too_late_is_found_all_the_same():
             return closure() if closure is not None else None
 
     assert "error" in severities(Hasty, "O501")
+
+
+class TwoKinds(Stepping):
+    """Each of its groups has to say of which kind it is."""
+
+    def __init__(self, params, lr=0.01):
+        super().__init__(params, lr=lr)
+
+    def advance(self, p, group):
+        p.sub_(p.grad.sign() if group["signs"] else p.grad, alpha=group["lr"])
+
+
+def gradient_descent(params, lr=0.01):
+    listed = list(params)
+    groups = listed if isinstance(listed[0], dict) else [{"params": listed}]
+    return TwoKinds([{"signs": False, **each} for each in groups], lr=lr)
+
+
+def test_a_group_that_lacks_what_a_function_gave_the_others_is_a_warning():
+    assert set(severities(gradient_descent, "O304")) == {"warning"}

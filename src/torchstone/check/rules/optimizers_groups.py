@@ -19,6 +19,7 @@ from torchstone.check.rule import rule
 
 _AT = 3  # the step, from 0, before which something is changed
 _STEPS = 6
+_LONG = 30
 # Values of hyper-parameters that no definition knows: off their defaults, and within any sensible range.
 _OTHER = {"eps": 0.1, "beta1": 0.5, "beta2": 0.5, "beta3": 0.5, "momentum": 0.5, "weight_decay": 0.1}
 
@@ -122,6 +123,8 @@ def _trials(subject: OptimizerSubject, name: str, plan: Plan, base: Answer) -> I
     shows = _parts(plan, changed.tensors, base.tensors)
     if shows == _AT or (shows is not None and (name != "lr" or _rests(base, shows))):
         return
+    if shows is None and _shows_later(subject, name, value):
+        return
     built = subject.run(plan.with_(hyper={name: value}))
     if not built.ok or _parts(plan, built.tensors, base.tensors) is None:
         return
@@ -130,6 +133,13 @@ def _trials(subject: OptimizerSubject, name: str, plan: Plan, base: Answer) -> I
     except ValueError:  # the rule is for matrices only
         known, by_rule = False, None
     yield _Trial(name, changing, shows, by_rule, known, _rewritten(subject, name, value, changed))
+
+
+def _shows_later(subject: OptimizerSubject, name: str, value: Any) -> bool:
+    """Whether it shows in the end: first steps may be so short that nothing shows."""
+    plan = small(subject, _LONG, "a")
+    base, changed = subject.run(plan), subject.run(plan.with_(changes={_AT: {name: value}}))
+    return base.ok and changed.ok and _parts(plan, changed.tensors, base.tensors) is not None
 
 
 def _rests(base: Answer, shows: int) -> bool:
@@ -187,11 +197,13 @@ def _added(subject: OptimizerSubject) -> Iterator[Finding]:
     adding = plan.with_(options={"groups": [["a"]], "additions": [[_AT, ["b"]]]})
     answer, from_the_start = subject.run(adding), subject.run(both)
     if not answer.ok:
+        # A function may have put settings into the groups that an added one lacks.
+        certain = subject.knowledge != "nothing" and subject.description.form != "factory"
         if answer.during in ("add_param_group", "step") and answer.error_type in ACCIDENTS:
             yield Finding(
                 f"where a group is added before step {_AT + 1}, it raises {answer.error}",
                 shown(subject, plan.first(_AT + 1)),
-                severity="error" if subject.knowledge != "nothing" and from_the_start.ok else "warning",
+                severity="error" if certain and from_the_start.ok else "warning",
             )
         return
     fresh = subject.run(alone(plan, "b"))

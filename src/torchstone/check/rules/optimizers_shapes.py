@@ -206,11 +206,18 @@ def _dtypes(subject: OptimizerSubject) -> Iterator[Finding]:
             yield Finding(f"a parameter of {_said(dtype)} is {float(got[-1].sum())} after {_STEPS} ordinary steps")
         elif right.ok and torch.finfo(dtype).bits >= 32 and not subject.trait("couples_params"):
             found = parting(plan.only(name), {name: got}, right.tensors, _COARSE)
-            if found is not None:
+            if found is not None and _differs_alone(subject, plan.only(name), got):
                 yield Finding(
                     f"next to parameters of other dtypes, one of {_said(dtype)} moves by {found.moved:.3g} at step "
                     f"{found.step + 1}, in float64 by {found.should:.3g}"
                 )
+
+
+def _differs_alone(subject: OptimizerSubject, plan: Plan, got: Tensor) -> bool:
+    """Whether a parameter goes another way by itself: if not, it is not the others' dtypes that it goes by."""
+    (name,) = plan.start
+    answer = subject.run(plan)
+    return not answer.ok or parting(plan, {name: got}, answer.tensors, _COARSE) is not None
 
 
 def _cast(plan: Plan, dtypes: Mapping[str, torch.dtype]) -> Plan:
