@@ -237,3 +237,36 @@ def gradient_descent(params, lr=0.01):
 
 def test_a_group_that_lacks_what_a_function_gave_the_others_is_a_warning():
     assert set(severities(gradient_descent, "O304")) == {"warning"}
+
+
+class Averaging(Stepping):
+    """Other weights for evaluation; the mode it is in is no part of its state dict."""
+
+    def __init__(self, params, lr=0.01):
+        super().__init__(params, lr=lr)
+        self.training = False
+
+    def train(self):
+        self.swap(True)
+
+    def eval(self):
+        self.swap(False)
+
+    @torch.no_grad()
+    def swap(self, training):
+        if self.training != training:
+            for group in self.param_groups:
+                for p in group["params"]:
+                    p.add_(self.state[p].get("ahead", torch.zeros_like(p)), alpha=1 if training else -1)
+        self.training = training
+
+    def advance(self, p, group):
+        if not self.training:
+            raise RuntimeError("step: expected train() first")
+        ahead = self.state[p].setdefault("ahead", torch.zeros_like(p))
+        p.sub_(p.grad, alpha=group["lr"])
+        ahead.sub_(p.grad, alpha=0.5 * group["lr"])
+
+
+def test_who_loads_a_checkpoint_of_the_evaluation_says_so():
+    assert severities(Averaging, "O506") == []

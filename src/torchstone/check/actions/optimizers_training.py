@@ -319,7 +319,7 @@ def _resumed_from_eval(held: HeldOptimizer, options: Mapping[str, Any], tensors:
         for step in range(steps):
             if step == steps // 2:
                 _switch(bench, "eval")
-                bench = bench.resumed("save")
+                bench = bench.resumed("save", mode="eval")  # that it says the mode itself is more than can be asked
                 _switch(bench, "train")
             bench.step(gradients_at(step, options, tensors))
             add(path, bench)

@@ -131,10 +131,11 @@ class Bench:
 
     # Going on with another optimizer.
 
-    def resumed(self, how: str, build: Mapping[str, Any] | None = None) -> "Bench":
+    def resumed(self, how: str, build: Mapping[str, Any] | None = None, mode: str = "") -> "Bench":
         """A bench with another optimizer that goes on where this one is: see `RESUMPTIONS`.
 
-        The other one is built with `build`, over parameters of its own, and given this one's state.
+        The other one is built with `build`, over parameters of its own, put into a mode ("eval") if that is to be, and
+        given this one's state.
         """
         other = copy.copy(self)
         if how in ("copy", "pickle"):
@@ -144,14 +145,16 @@ class Bench:
             return other
         with subject_code("state_dict"):
             state = RESUMPTIONS[how](self.optimizer.state_dict())
-        return self.loaded(state, build)
+        return self.loaded(state, build, mode)
 
-    def loaded(self, state: Any, build: Mapping[str, Any] | None = None) -> "Bench":
+    def loaded(self, state: Any, build: Mapping[str, Any] | None = None, mode: str = "") -> "Bench":
         """A bench with another optimizer, built with `build` over parameters of its own, that has loaded a state."""
         other = copy.copy(self)
         other.parameters = {name: torch.nn.Parameter(value) for name, value in self.values().items()}
         other.optimizer = self.held.build(other._handed(self.groups, self.how), build)
         with subject_code("load_state_dict"):
+            if mode:
+                getattr(other.optimizer, mode)()
             other.optimizer.load_state_dict(state)
         return other
 
