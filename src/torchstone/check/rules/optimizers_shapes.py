@@ -17,6 +17,7 @@ from torchstone.check.rule import NotApplicable, rule
 _STEPS = 3
 _COARSE = 0.05  # of the way: what an iteration in bfloat16 on the way leaves, and no fault of layout does
 _ACCIDENTS = ("ZeroDivisionError", "IndexError", "KeyError", "AttributeError", "UnboundLocalError", "TypeError")
+_VIEW = "view size is not compatible"  # what PyTorch says where `view` was written for `reshape`: nobody refuses so
 _REFUSALS = ("ValueError", "NotImplementedError")
 
 
@@ -76,7 +77,8 @@ def shapes(subject: OptimizerSubject) -> Iterator[Finding]:
         elif answer.error_type not in _REFUSALS:
             refused.setdefault(answer.error, []).append(special.text)
     for error, texts in refused.items():
-        severity: Severity = "warning" if error.partition(":")[0] in _ACCIDENTS else "note"
+        accident = error.partition(":")[0] in _ACCIDENTS or _VIEW in error
+        severity: Severity = "warning" if accident else "note"
         make = "makes" if len(texts) == 1 else "make"
         yield Finding(f"{_listed(texts)} {make} it raise {error}", severity=severity)
     yield from _dtypes(subject)
