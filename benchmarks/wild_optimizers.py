@@ -16,12 +16,13 @@ def _of_two_kinds(module: str, name: str) -> Callable[[Iterable[Any]], Any]:
 
     def make(params: Iterable[Any]) -> Any:
         listed = list(params)
-        if not all(isinstance(each, Mapping) for each in listed):
-            kinds = {flag: [p for p in listed if (p.ndim > 1) is flag] for flag in (True, False)}
-            listed = [{"params": found} for found in kinds.values() if found]
-        groups = [{**each, "params": list(each["params"])} for each in listed]
-        cls = getattr(importlib.import_module(module), name)
-        return cls([{"use_muon": each["params"][0].ndim > 1, **each} for each in groups])
+        groups: list[dict[str, Any]] = []
+        for group in listed if listed and isinstance(listed[0], Mapping) else [{"params": listed}]:
+            inside = list(group["params"])
+            for flag in (True, False):
+                found = [p for p in inside if (p.ndim > 1) is flag]
+                groups += [{**group, "params": found, "use_muon": flag}] if found else []
+        return getattr(importlib.import_module(module), name)(groups)
 
     make.__name__ = name
     return make

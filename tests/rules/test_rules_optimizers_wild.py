@@ -270,3 +270,39 @@ class Averaging(Stepping):
 
 def test_who_loads_a_checkpoint_of_the_evaluation_says_so():
     assert severities(Averaging, "O506") == []
+
+
+class Picky(Stepping):
+    """Momentum for matrices that are large enough, and plain steps for the rest."""
+
+    def __init__(self, params, lr=0.01, momentum=0.9):
+        super().__init__(params, lr=lr, momentum=momentum)
+
+    def advance(self, p, group):
+        if p.dim() == 2 and min(p.shape) >= 4:
+            velocity = self.state[p].setdefault("velocity", torch.zeros_like(p))
+            p.sub_(velocity.mul_(group["momentum"]).add_(p.grad), alpha=group["lr"])
+        else:
+            p.sub_(p.grad, alpha=group["lr"])
+
+
+def test_what_only_large_matrices_have_acts():
+    assert severities(Picky, "O203") == []
+
+
+class Shaken(Stepping):
+    """The norm of all gradients shrinks its parameters, which hardly shows in its first, very short steps."""
+
+    def __init__(self, params, lr=1e-6):
+        super().__init__(params, lr=lr)
+
+    def before(self, group):
+        norms = [p.grad.norm() for group in self.param_groups for p in group["params"] if p.grad is not None]
+        self.norm = torch.stack(norms).norm() if norms else None
+
+    def advance(self, p, group):
+        p.sub_(p.grad.sign() + 1e-4 * self.norm * p, alpha=group["lr"])
+
+
+def test_a_weak_coupling_is_one():
+    assert severities(Shaken, "O103", "O303", "O304") == []

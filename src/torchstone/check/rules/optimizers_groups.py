@@ -136,10 +136,12 @@ def _trials(subject: OptimizerSubject, name: str, plan: Plan, base: Answer) -> I
 
 
 def _shows_later(subject: OptimizerSubject, name: str, value: Any) -> bool:
-    """Whether it shows in the end: first steps may be so short that nothing shows."""
+    """Whether it shows in the end: first steps may be so short that nothing shows, or nothing may move at all."""
     plan = small(subject, _LONG, "a")
     base, changed = subject.run(plan), subject.run(plan.with_(changes={_AT: {name: value}}))
-    return base.ok and changed.ok and _parts(plan, changed.tensors, base.tensors) is not None
+    if not (base.ok and changed.ok):
+        return False
+    return _rests(base, _LONG) or _parts(plan, changed.tensors, base.tensors) is not None
 
 
 def _rests(base: Answer, shows: int) -> bool:

@@ -148,6 +148,8 @@ def _together(subject: OptimizerSubject, options: Sequence[tuple[str, Any]]) -> 
     soon = {name: 2 for name, value in options if type(value) is int and value > 2 and _TIMES & set(words(name))}
     if soon:
         yield plan.with_(hyper=soon)
+    large = {"a": (8, 8), "b": (8, 8) if subject.spec.usage.get("dims") else (5,)}  # some take small ones for vectors
+    yield subject.ordinary(_FEW, shapes=large)
     one_way = subject.ordinary(_LONG)
     yield one_way.with_(hyper=companions, gradients={**one_way.gradients, "b": one_way.gradients["b"].abs()})
 
