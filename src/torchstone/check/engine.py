@@ -9,7 +9,7 @@ from itertools import islice
 from torchstone.check.asking import Ended
 from torchstone.check.expectations import Expectations, for_subject
 from torchstone.check.optimizers.subject import OptimizerSubject
-from torchstone.check.result import Finding, RuleResult, SubjectReport
+from torchstone.check.result import NOT_SELECTED, Finding, RuleResult, SubjectReport
 from torchstone.check.rule import TIERS, NotApplicable, Rule, Skipped, Tier, matching, rules
 from torchstone.check.subject import Subject
 
@@ -44,7 +44,7 @@ class Selection:
             if each.code in unwanted:
                 return "ignored on request"
             if wanted:
-                return "" if each.code in wanted else "not selected"
+                return "" if each.code in wanted else NOT_SELECTED
             return "" if TIERS.index(each.tier) <= TIERS.index(self.tier) else f"only in the {each.tier} tier"
 
         return {each: reason(each) for each in known.values()}

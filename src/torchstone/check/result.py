@@ -10,6 +10,7 @@ Severity = Literal["error", "warning", "note"]
 Outcome = Literal["passed", "failed", "expected", "not applicable", "blocked", "skipped", "fault"]
 Verdict = Literal["pass", "fail", "error"]  # error: a fault of the checker's own
 SCHEMA = 1
+NOT_SELECTED = "not selected"  # the reason of rules that its user left out
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torchstone.check.optimizers.names import LOOSE, is_neutral, meant
 from torchstone.check.optimizers.plan import Plan, ordinary
 from torchstone.check.optimizers.scenarios import scenarios
 from torchstone.check.optimizers.subject import OptimizerPeer, OptimizerSubject
-from torchstone.check.optimizers.vocabulary import SPELLINGS, own_name, value_of
+from torchstone.check.optimizers.vocabulary import AMBIGUOUS, SPELLINGS, own_name, value_of
 from torchstone.check.probe import Probe
 from torchstone.check.spec import Description, Spec
 from torchstone.definitions import UpdateRule
@@ -245,6 +245,8 @@ def spelled(
         if definition is not None
         else [(name, "", None) for name in SPELLINGS]
     )
+    if definition is None:
+        known = {name: value for name, value in known.items() if name not in AMBIGUOUS}
     for name, argument, default in entries:
         own = own_name(name, known, tuple(names.values()), argument)
         value = value_of(own, settings) if own else None

@@ -43,6 +43,10 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+# Names that mean many things: what they are is known by the definition alone.
+AMBIGUOUS = frozenset(("alpha", "beta", "rho", "gamma", "decay", "rate", "delta", "term", "e", "reg", "lam", "mom"))
+
+
 def split(spelled: str) -> tuple[str, int | None]:
     """The argument of a spelling, and the place in it.
 

@@ -246,11 +246,11 @@ def _moved(name: str, value: Any) -> list[Any]:
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, (list, tuple)) and all(isinstance(each, float) for each in value):
-        return [[each * 0.9 for each in value]]
+        return [[float(f"{each * 0.9:.3g}") for each in value]]
     if isinstance(value, int) and value:
         return [value + 1, value * 2]
     if isinstance(value, (int, float)):
-        return [value * 0.9, value * 1.1] if value else [0.1, 1]
+        return [float(f"{value * 0.9:.3g}"), float(f"{value * 1.1:.3g}")] if value else [0.1, 1]
     return []
 
 

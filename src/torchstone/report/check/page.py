@@ -1,6 +1,5 @@
 """The report as a web page that needs nothing but itself, and as a card for notebooks."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from torchstone.check.result import Report, SubjectReport
@@ -29,7 +28,13 @@ def notebook(report: Report) -> str:
 def _render(template: str, report: Report) -> str:
     from torchstone.report.pages import environment
 
-    helpers = {"knowledge": knowledge, "details": details, "summary": summary, "not_run": not_run, "counted": counted}
+    helpers = {
+        "knowledge": knowledge,
+        "details": details,
+        "summary": summary,
+        "by_reason": by_reason,
+        "counted": counted,
+    }
     tone = "bad" if any(each.verdict == "fail" for each in report.subjects) else "good" if report.ok else "fair"
     return (
         environment()
@@ -63,9 +68,3 @@ def _demands(report: Report) -> dict[str, str]:
     from torchstone.check.rule import find
 
     return {finding.rule: find(finding.rule).title for finding in report.findings}
-
-
-def not_run(subject: SubjectReport) -> Iterator[tuple[str, str, str]]:
-    """The rules that gave no verdict: their codes, what became of them, and why."""
-    for became, reason, members in by_reason(subject.not_run):
-        yield " ".join(result.code for result in members), became, reason

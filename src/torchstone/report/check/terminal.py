@@ -88,6 +88,5 @@ def _not_run(subject: SubjectReport, width: int) -> Iterator[Text]:
         return
     yield Text()
     yield from folded(said(f"{counted(len(subject.not_run), 'rule')} gave no verdict", "dim"), width, 2, 4)
-    for became, reason, members in groups:
-        codes = " ".join(result.code for result in members)
+    for codes, became, reason in groups:
         yield from folded(said(f"{codes}: {became}" + (f", {reason}" if reason else ""), "dim"), width, 4, 6)

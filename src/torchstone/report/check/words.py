@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from torchstone.check.result import Finding, Report, RuleResult, SubjectReport
+from torchstone.check.result import NOT_SELECTED, Finding, Report, RuleResult, SubjectReport
 
 
 class Sign(NamedTuple):
@@ -107,11 +107,19 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST].rpartition(',')[0]}, ..."
 
 
-def by_reason(results: Iterable[RuleResult]) -> list[tuple[str, str, list[RuleResult]]]:
-    """The rules that gave no verdict: by what became of them and why, since many share both."""
+def by_reason(results: Iterable[RuleResult]) -> list[tuple[str, str, str]]:
+    """The rules that gave no verdict, with what became of them and why, since many share both.
+
+    Those that the user did not select are counted and not listed: their user knows.
+    """
     ordered = sorted(results, key=lambda result: (OUTCOMES.index(result.outcome), outcome(result), result.reason))
     groups = groupby(ordered, key=lambda result: (outcome(result), result.reason))
-    return [(became, reason, list(members)) for (became, reason), members in groups]
+    found = []
+    for (became, reason), members in groups:
+        codes = [result.code for result in members]
+        listed = counted(len(codes), "rule") if reason == NOT_SELECTED else " ".join(codes)
+        found.append((listed, became, reason))
+    return found
 
 
 def outcome(result: RuleResult) -> str:
