@@ -95,7 +95,7 @@ class CountsForAll:
                     m.lerp_(p.grad, 0.1)
                     v.mul_(0.999).addcmul_(p.grad, p.grad, value=1 - 0.999)
                     root = (v / (1 - 0.999**self.t)).sqrt() + 1e-8
-                    p -= self.learning_rate * m / (1 - 0.9**self.t) / root
+                    p.sub_(self.learning_rate * m / (1 - 0.9**self.t) / root)
 
     def zero_grad(self):
         for p in self.parameters:

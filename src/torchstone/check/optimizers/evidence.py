@@ -93,7 +93,8 @@ def _of_parameter(plan: Plan, name: str, tensor: Any, path: Path, precision: flo
         return Departure(plan, name, 0, (), float("nan"), float("nan"), float("inf"), float("inf"))
     if not got.size:
         return None
-    rounded = precision >= SINGLE and np.array_equal(got, got.astype(np.float32), equal_nan=True)
+    with np.errstate(over="ignore"):
+        rounded = precision >= SINGLE and np.array_equal(got, got.astype(np.float32), equal_nan=True)
     unit, way = _scale(start, path.parameters, _ROUNDED if rounded else EPSILON[str(tensor.dtype)])
     off = np.abs((got - path.parameters) - path.low)
     off = np.where(np.isnan(off), np.inf, off)

@@ -92,7 +92,8 @@ def other_value(entry: Hyper) -> float:
     if entry.name in _MOVED and _MOVED[entry.name] in entry.domain:
         return _MOVED[entry.name]
     default = float(entry.default)
-    tries = (default * 0.8, default * 2, default * 0.5, 0.3, 0.1, 1.0, 2.0, 10.0)
+    scaled = [float(f"{default * factor:.3g}") for factor in (0.8, 2.0, 0.5)]
+    tries = (*scaled, 0.3, 0.1, 1.0, 2.0, 10.0)
     return next(value for value in tries if value != default and sp.Float(value) in entry.domain)
 
 

@@ -48,9 +48,11 @@ def trajectory(subject: OptimizerSubject) -> Iterator[Finding]:
             continue  # of settings that it refuses, nothing can be said
         if found is None or _counts_calls(subject, found):
             continue
-        if leaves(subject, plan, precision=SINGLE) is None:
+        beyond = leaves(subject, plan, precision=SINGLE)
+        if beyond is None:
             imprecise = imprecise or _single(subject, text, found)
             continue
+        found = beyond
         yield (
             _accepted(subject, text, found)
             or _switched(subject, found)
