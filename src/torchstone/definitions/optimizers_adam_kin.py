@@ -224,6 +224,7 @@ _RADAM: Lines = (
 )
 _RECTIFIED_FROM_4 = "rectification from rho_t > 4 on, as in the paper"
 _EPS_AFTER = "eps after the correction, as in Optax"
+_AS_AUTHORS = "weight decay decoupled, as in the authors' code"
 
 RADAM = UpdateRule(
     name="radam",
@@ -239,11 +240,11 @@ RADAM = UpdateRule(
             "before that", "the corrected first moment alone", "no step at all (an option of the authors' code)"
         ),
         Convention("eps", "added to the uncorrected root", "after the correction (Optax); none (the paper)"),
-        Convention("weight decay", "added to the gradient, or decoupled on request", ""),
+        Convention("weight decay", "added to the gradient, or decoupled on request", "decoupled (the authors' code)"),
     ),
     variants={
         **EITHER_SLIPS,
-        "weight decay decoupled": ALWAYS_DECOUPLED,
+        _AS_AUTHORS: ALWAYS_DECOUPLED,
         **step_slips(step, decayed),
         **CORRECTION_SLIPS,
         **MOMENT_SLIPS,
@@ -272,7 +273,7 @@ RADAM = UpdateRule(
         "no root": ((scale, (v + eps) / correction2),),
         "the betas exchanged": exchanged(_RADAM, beta1, beta2),
     },
-    accepted=(_RECTIFIED_FROM_4, _EPS_AFTER),
+    accepted=(_RECTIFIED_FROM_4, _EPS_AFTER, _AS_AUTHORS),
     references=(
         Reference("L. Liu et al., On the Variance of the Adaptive Learning Rate and Beyond, ICLR 2020", "Algorithm 2"),
     ),
