@@ -350,6 +350,7 @@ def test_arguments_that_nobody_can_choose_are_asked_for():
     [
         ({"inputs": "x float[N]"}, "inputs: expected none for an optimizer"),
         ({"kind": "loss"}, "kind: expected optimizer"),
+        ({"like": "torch.nn.ReLU"}, "like: expected an optimizer"),
         ({"definition": "relu"}, "definition: expected that of an optimizer, got relu"),
         ({"definition": "adamm"}, "definition"),
     ],

@@ -538,6 +538,7 @@ def test_what_forgets_to_return_is_wrong():
         ({"like": "torch.nn.Threshold"}, ValueError, "like: expected what can be built"),
         ({"like": "torch.nn.ReLU(1, 2, 3)"}, ValueError, "like: expected at most 1 arguments"),
         ({"like": 3}, TypeError, "like: expected a dotted name, a class, an instance or a function, got 3"),
+        ({"like": "torch.optim.Adam"}, ValueError, "like: expected a loss or an activation, got torch.optim.Adam"),
         ({"kind": "layer"}, ValueError, "kind: expected loss, activation or optimizer, got 'layer'"),
         ({"tier": "quick"}, ValueError, "tier: expected one of fast, full, slow, got 'quick'"),
         ({"select": ["Q9"]}, ValueError, "select: expected a rule's code or name, got 'Q9'"),

@@ -35,7 +35,7 @@ TIERS: tuple[Tier, ...] = ("fast", "full", "slow")
 SECTIONS = ("Why", "How", "False alarms", "Instead")
 ENTRY_POINT = "torchstone.rules"
 
-# Our own, in the order in which they run and are listed.
+_GROUPS = "GLADNTSO"  # in the order in which ours run and are listed; within a group, by code
 _OURS = (
     *("general", "surroundings"),
     *("losses", "losses_shapes", "losses_batches", "losses_options", "losses_identities", "losses_extremes"),
@@ -43,16 +43,10 @@ _OURS = (
     *("derivatives_values", "derivatives_numeric", "derivatives_flow"),
     *("derivatives_order", "derivatives_special", "derivatives_graph"),
     *("numerics", "numerics_policies", "transforms", "state", "optimizers_trajectory"),
-    *("optimizers_construction", "optimizers_like", "optimizers_options", "optimizers_decay", "optimizers_laws"),
-    *(
-        "optimizers_parameters",
-        "optimizers_shapes",
-        "optimizers_order",
-        "optimizers_groups",
-        "optimizers_tensors",
-        "optimizers_special",
-    ),
-    *("optimizers_state", "optimizers_copies", "optimizers_training", "optimizers_surroundings"),
+    *("optimizers_construction", "optimizers_like", "optimizers_options", "optimizers_decay"),
+    *("optimizers_laws", "optimizers_parameters", "optimizers_shapes", "optimizers_order"),
+    *("optimizers_groups", "optimizers_tensors", "optimizers_special", "optimizers_state"),
+    *("optimizers_copies", "optimizers_training", "optimizers_surroundings"),
 )
 
 Check = Callable[[Any], Iterable[Finding]]  # of a Subject, or an OptimizerSubject
@@ -165,7 +159,12 @@ def _validate(made: Rule) -> None:
 def rules() -> tuple[Rule, ...]:
     """Every rule: ours, then those that installed packages register through the entry point `torchstone.rules`."""
     _load()
-    return tuple(_REGISTRY.values())
+    return tuple(sorted(_REGISTRY.values(), key=_place))
+
+
+def _place(each: Rule) -> tuple[int, str]:
+    ours = each.source == "torchstone"
+    return (_GROUPS.index(each.group), each.code) if ours else (len(_GROUPS), "")  # others as they registered
 
 
 def not_loaded() -> tuple[str, ...]:

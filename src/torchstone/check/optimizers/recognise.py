@@ -90,6 +90,8 @@ def _validate(request: "Request") -> None:
     for name, given in (("inputs", request.inputs), ("formula", request.formula)):
         if given:
             raise ValueError(f"{name}: expected none for an optimizer, which is given parameters and gradients")
+    if request.like is not None and not request.like.description.is_optimizer:
+        raise ValueError(f"like: expected an optimizer, as the subject is one, got {request.like.text}")
     if request.kind not in (None, "optimizer"):
         raise ValueError(f"kind: expected optimizer, for the subject has a step, got {request.kind!r}")
     if request.definition is not None and not isinstance(request.definition, (UpdateRule, str)):

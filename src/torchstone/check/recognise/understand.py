@@ -49,6 +49,8 @@ def understand(
         from torchstone.check.optimizers.recognise import understand as optimizer  # which reads names as this does
 
         return optimizer(description, home, wish, target=target or description.name, declared=dict(declared or {}))
+    if wish.like is not None and wish.like.description.is_optimizer:
+        raise ValueError(f"like: expected a loss or an activation, got {wish.like.text}, which is an optimizer")
     if wish.kind == "optimizer":
         raise ValueError(f"kind: expected a loss or an activation, for {description.name} has no step, got optimizer")
     maker = _Maker(description, home, wish, target or description.name, dict(declared or {}))
