@@ -496,3 +496,31 @@ def test_every_report_shows_an_optimizer(homework):
     for shown in (text, data.junit(report), data.sarif(report), page.html(report)):
         assert "MyAdam" in shown
         assert "O201" in shown
+
+
+class IdleWithoutClosure(torch.optim.Optimizer):
+    """A step that does nothing unless it is given a closure."""
+
+    def __init__(self, params, lr=0.01):
+        super().__init__(params, {"lr": lr})
+
+    def step(self, closure=None):
+        if closure is None:
+            return None
+        with torch.enable_grad():
+            loss = closure()
+        with torch.no_grad():
+            for group in self.param_groups:
+                for p in group["params"]:
+                    if p.grad is not None:
+                        p.sub_(group["lr"] * p.grad)
+        return loss
+
+
+def test_how_it_is_driven_can_be_declared():
+    (finding,) = check(IdleWithoutClosure, select=["G001"]).findings
+    assert "change no parameter" in finding.message
+    declared = torchstone.traits(needs_closure=True)(type("Idle", (IdleWithoutClosure,), {}))
+    report = check(declared, select=["G001"])
+    assert not report.findings
+    assert "step is given a closure" in report.subjects[0].facts

@@ -16,6 +16,7 @@ from torchstone.check.optimizers.names import LOOSE, is_neutral, meant
 from torchstone.check.optimizers.plan import Plan, ordinary
 from torchstone.check.optimizers.scenarios import scenarios
 from torchstone.check.optimizers.subject import OptimizerPeer, OptimizerSubject
+from torchstone.check.optimizers.traits import USAGE_OF
 from torchstone.check.optimizers.vocabulary import AMBIGUOUS, SPELLINGS, own_name, value_of
 from torchstone.check.probe import Probe
 from torchstone.check.spec import Description, Spec
@@ -67,7 +68,8 @@ def understand(
     _validate(request)
     claims = tuple(_claims(description, request))
     kwargs, facts = _arguments(description, request, claims[0].definition if claims else None)
-    spec, seen = _running(Spec(target, "optimizer", (), kwargs), description, home)
+    told = {usage: True for trait, usage in USAGE_OF.items() if declared.get(trait)}
+    spec, seen = _running(Spec(target, "optimizer", (), kwargs, usage=told), description, home)
     description = seen or description
     made = [_made(spec, description, home, claim, request, declared) for claim in claims]
     chosen = _chosen(claims, made)
@@ -192,7 +194,7 @@ def _number(value: Any) -> Any:
 
 def _running(spec: Spec, description: Description, home: HomeMaker) -> tuple[Spec, Description | None]:
     """The spec under which an ordinary run succeeds, and how it looks when it is built so."""
-    for usage in USAGES:
+    for usage in (spec.usage,) if spec.usage else USAGES:
         tried = replace(spec, usage=usage)
         where = home(tried)
         shapes = {"a": (2, 3), "b": (4, 2)} if usage.get("dims") else None

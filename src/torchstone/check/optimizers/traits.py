@@ -67,7 +67,25 @@ def _equal(one: Any, other: Any, names: Any) -> bool:
     return all(torch.equal(one.tensors[name], other.tensors[name]) for name in names)
 
 
+def _needs_closure(subject: "OptimizerSubject") -> bool:
+    return bool(subject.spec.usage.get("closure"))
+
+
+def _sparse(subject: "OptimizerSubject") -> bool:
+    return bool(subject.spec.usage.get("sparse"))
+
+
+def _train_eval(subject: "OptimizerSubject") -> bool:
+    return subject.has("train") and subject.has("eval")
+
+
+# How an optimizer has to be driven, where its author says so: see `bench`.
+USAGE_OF = {"needs_closure": "closure", "sparse": "sparse"}
+
 TRAITS = {
+    "needs_closure": Trait("its step cannot do without a closure", _needs_closure),
+    "sparse": Trait("it takes sparse gradients, and no others", _sparse),
+    "train_eval": Trait("it has two modes, train() and eval()", _train_eval),
     "stochastic": Trait("draws random numbers", _stochastic),
     "elementwise": Trait("each number of a parameter is updated by itself", _elementwise),
     "couples_params": Trait("one parameter's gradients move another, on purpose (a norm over all)", _couples_params),

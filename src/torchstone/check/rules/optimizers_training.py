@@ -201,7 +201,8 @@ def modes(subject: OptimizerSubject) -> Iterator[Finding]:
     False alarms: none known. Only what has both methods is looked at.
     Instead: a switch in each group, `if group["train_mode"]:`, that says in which of the two the weights are.
     """
-    subject.needs("train", "eval")
+    if not subject.trait("train_eval"):
+        raise NotApplicable("it has no train() and eval()")
     plan = subject.ordinary(6)
     plain = subject.must(plan)
     answer = subject.ask("train_and_eval", plan.tensors, subject.options(plan))
