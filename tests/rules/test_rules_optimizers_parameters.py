@@ -320,7 +320,7 @@ FOUND = [
     (Noisy, {}),
     (Centred, {"O307": "note"}),
     (DecaysMatricesOnly, {}),
-    (ByViews, {"O302": "note"}),
+    (ByViews, {"O302": "warning"}),
     (Promoting, {"O302": "error", "O305": "error"}),
     (WithoutVectors, {"O302": "error"}),
     (DecayCopied, {"O304": "warning"}),

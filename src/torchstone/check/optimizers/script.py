@@ -1,5 +1,6 @@
 """A script of a few lines that shows an optimizer's finding with torch alone."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,12 @@ def stepping(subject: "OptimizerSubject", plan: Plan, lines: list[str], handed: 
     whole = ["import torch", *imported(subject.spec.target, built, "optimizer")]
     whole = [*whole[:-1], "", *made, whole[-1], *steps, *loop, *lines]
     return "\n".join(whole) if len(whole) <= LONGEST + 3 else ""
+
+
+def twice(subject: "OptimizerSubject", plan: Plan) -> str:
+    """A script that does all of a plan two times, and prints where each leads."""
+    head, blank, body = stepping(subject, plan, [f"print({name}.tolist())" for name in plan.start]).partition("\n\n")
+    return "\n".join([head, "", "for _ in range(2):", textwrap.indent(body, "    ")]) if blank else ""
 
 
 # The layouts of `bench.LAYOUTS`, as code.

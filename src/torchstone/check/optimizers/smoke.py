@@ -6,6 +6,7 @@ import torch
 
 from torchstone.check.asking import granted
 from torchstone.check.optimizers.evidence import shown
+from torchstone.check.optimizers.script import twice
 from torchstone.check.optimizers.subject import OptimizerSubject
 from torchstone.check.result import Finding
 from torchstone.check.rule import NotApplicable
@@ -60,6 +61,7 @@ def repeats_of_optimizer(subject: OptimizerSubject) -> Iterator[Finding]:
                     shown(subject, plan),
                     before,
                     now,
+                    repro=twice(subject, plan.first(step + 1).only(name)),
                 )
                 return
 
