@@ -172,11 +172,14 @@ def test_ctrl_c_ends_the_child_too(tmp_path):
         "time.sleep(600)\n",
         encoding="utf-8",
     )
+    # In the background of a shell the signal is ignored, and would be in the child.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "torchstone", "compare", "l1", "--against", f"{tmp_path / 'slow.py'}:L1Loss"],
         stderr=subprocess.PIPE,
         text=True,
     )
+    signal.signal(signal.SIGINT, before)
     written = tmp_path / "pid"
     while process.poll() is None and not written.exists():
         time.sleep(0.05)
