@@ -66,6 +66,29 @@ def read() -> dict[str, Any]:
     return {name: setting.read() for name, setting in SETTINGS.items()}
 
 
+def generators() -> dict[str, Any]:
+    """The state of every generator of random numbers."""
+    return {name: state() for name, state in GENERATORS.items()}
+
+
+class Watch:
+    """Notes in a list which settings change from one look to the next."""
+
+    def __init__(self, changed: list[dict[str, Any]]) -> None:
+        self.changed, self._before = changed, read()
+
+    def compare(self, during: str) -> None:
+        """Note what is other than at the last look: "name", "during", "before" and "after"."""
+        after = read()
+        for name, value in after.items():
+            if value != self._before[name]:
+                short = [
+                    str(each)[:80] if not isinstance(each, list) else len(each) for each in (self._before[name], value)
+                ]
+                self.changed.append({"name": name, "during": during, "before": short[0], "after": short[1]})
+        self._before = after
+
+
 @contextmanager
 def restored() -> Iterator[None]:
     """Every setting is put back afterwards: what a subject does to this process ends with it."""

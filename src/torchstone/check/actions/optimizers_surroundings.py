@@ -22,7 +22,7 @@ from torchstone.check.held import SubjectError, seeded, subject_code
 from torchstone.check.optimizers.bench import Bench
 from torchstone.check.optimizers.build import HeldOptimizer
 from torchstone.check.probe import Answer
-from torchstone.check.settings import GENERATORS, read, restored
+from torchstone.check.settings import GENERATORS, Watch, generators, restored
 
 SCHEDULERS: Mapping[str, Callable[[Any], Any]] = {
     "LambdaLR": lambda it: lr_scheduler.LambdaLR(it, lambda epoch: 0.9**epoch),
@@ -232,29 +232,15 @@ def _round(
 ) -> list[dict[str, Any]]:
     """Build and step; the generators' states before, between and after."""
     bench = bench_of(held, options, tensors)
-    before = read()
-
-    def compare(during: str) -> None:
-        nonlocal before
-        after = read()
-        for name, value in after.items():
-            if value != before[name]:
-                short = [str(each)[:80] if not isinstance(each, list) else len(each) for each in (before[name], value)]
-                changed.append({"name": name, "during": during, "before": short[0], "after": short[1]})
-        before = after
-
-    states = [_generators()]
+    watch = Watch(changed)
+    states = [generators()]
     bench.optimizer = held.build(list(bench.parameters.values()), options.get("build"), seed=None)
-    compare("construction")
-    states.append(_generators())
+    watch.compare("construction")
+    states.append(generators())
     for step in range(min(steps_of(tensors), 3)):
         bench.step(gradients_at(step, options, tensors))
-    compare("step")
-    return [*states, _generators()]
-
-
-def _generators() -> dict[str, Any]:
-    return {name: state() for name, state in GENERATORS.items()}
+    watch.compare("step")
+    return [*states, generators()]
 
 
 def _outside(held: HeldOptimizer, options: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> list[str]:

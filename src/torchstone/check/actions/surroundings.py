@@ -14,7 +14,7 @@ from torchstone.check.actions.general import backwards, inside
 from torchstone.check.actions.state import held_tensors
 from torchstone.check.held import Held, SubjectError, parameters, seeded
 from torchstone.check.probe import Answer
-from torchstone.check.settings import GENERATORS, read, restored
+from torchstone.check.settings import GENERATORS, Watch, generators, restored
 
 SCRIPTED = (torch.jit.ScriptFunction, torch.jit.ScriptModule)
 
@@ -50,32 +50,18 @@ def _whole(
     held: Held, options: Mapping[str, Any], tensors: Mapping[str, Tensor], changed: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Build, call, differentiate; note what is other than before. The generators' states before, between and after."""
-    before = read()
-
-    def compare(during: str) -> None:
-        nonlocal before
-        after = read()
-        for name, value in after.items():
-            if value != before[name]:
-                short = [str(each)[:80] if not isinstance(each, list) else len(each) for each in (before[name], value)]
-                changed.append({"name": name, "during": during, "before": short[0], "after": short[1]})
-        before = after
-
-    states = [_generators()]
+    watch = Watch(changed)
+    states = [generators()]
     built = held.build(options.get("build"), seed=None)
-    compare("construction")
-    states.append(_generators())
+    watch.compare("construction")
+    states.append(generators())
     leaves = prepared(held, options, tensors)
     value = result_of(held, built, inside(leaves))
-    compare("forward pass")
+    watch.compare("forward pass")
     if value.is_floating_point() and value.requires_grad:
         backwards(value, leaves)
-    compare("backward pass")
-    return [*states, _generators()]
-
-
-def _generators() -> dict[str, Any]:
-    return {name: state() for name, state in GENERATORS.items()}
+    watch.compare("backward pass")
+    return [*states, generators()]
 
 
 @action

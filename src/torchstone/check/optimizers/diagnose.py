@@ -11,7 +11,9 @@ from torchstone import definitions
 from torchstone.check.optimizers.evidence import departure
 from torchstone.check.optimizers.plan import Plan
 from torchstone.check.optimizers.scenarios import scenarios
+from torchstone.check.probe import Answer
 from torchstone.definitions import UpdateRule
+from torchstone.oracle import Path
 
 if TYPE_CHECKING:
     from torchstone.check.optimizers.subject import OptimizerSubject
@@ -34,47 +36,51 @@ def cause(subject: "OptimizerSubject", plan: Plan) -> str:
 
     Where a plan cannot tell several guesses apart, the other scenarios of O201 do.
     """
-    if subject.definition is None or not subject.run(plan).ok:
+    if subject.definition is None:
         return ""
-    likely = [guess for guess in guesses(subject.definition, plan) if reproduces(subject, guess, plan)]
-    if len(likely) > 1:
-        for _, other in scenarios(subject):
-            likely = [guess for guess in likely if reproduces(subject, guess, other, must_tell=False)] or likely[:1]
-            if len(likely) == 1:
-                break
+    answer = subject.run(plan)
+    likely = [guess for guess in guesses(subject.definition, plan) if reproduces(subject, guess, plan, answer)]
+    for _, other in scenarios(subject):
+        if len(likely) <= 1:
+            break
+        ran = subject.run(other)
+        likely = [guess for guess in likely if follows(subject, guess, other, ran)] or likely[:1]
     return likely[0].text if likely else ""
 
 
 def throughout(subject: "OptimizerSubject", guess: Guess) -> bool:
     """Whether a guess reproduces the subject in every scenario of O201."""
-    return all(reproduces(subject, guess, plan, must_tell=False) for _, plan in scenarios(subject))
+    return all(follows(subject, guess, plan, subject.run(plan)) for _, plan in scenarios(subject))
 
 
-def reproduces(subject: "OptimizerSubject", guess: Guess, plan: Plan, must_tell: bool = True) -> bool:
-    """Whether a guess leads where the subject goes, in a plan; what the subject refuses says nothing against it.
+def follows(subject: "OptimizerSubject", guess: Guess, plan: Plan, answer: Answer) -> bool:
+    """Whether a guess leads where the subject went in a plan; what the subject refused says nothing against it."""
+    return not answer.ok or _path(subject, guess, plan, answer) is not None
 
-    `must_tell`: the plan has to tell the guess from the definition.
-    """
-    answer = subject.run(plan)
-    if not answer.ok:
-        return not must_tell
+
+def reproduces(subject: "OptimizerSubject", guess: Guess, plan: Plan, answer: Answer) -> bool:
+    """Whether a guess leads where the subject went in a plan, and the plan tells the guess from the definition."""
+    path = _path(subject, guess, plan, answer) if answer.ok else None
+    return path is not None and _tells(subject, path, plan)
+
+
+def _path(subject: "OptimizerSubject", guess: Guess, plan: Plan, answer: Answer) -> Mapping[str, Path] | None:
+    """Where a guess leads in a plan, if that is where the subject went."""
     try:
         counts = guess.counts(plan) if guess.counts is not None else None
-        right = subject.expected(
+        path = subject.expected(
             guess.plan(plan), definition=guess.rule, counts=counts, hyper=_known(subject, guess.rule)
         )
     except Exception:  # another rule may be undefined at these settings
-        return False
-    if departure(plan, answer, right, _NEAR, guess.rule.precision) is not None:
-        return False
-    return not must_tell or _tells(subject, right, plan)
+        return None
+    return path if departure(plan, answer, path, _NEAR, guess.rule.precision) is None else None
 
 
 def _known(subject: "OptimizerSubject", rule: UpdateRule) -> dict[str, Any]:
     return {name: value for name, value in subject.hyper.items() if name in {entry.name for entry in rule.hyper}}
 
 
-def _tells(subject: "OptimizerSubject", other: Mapping[str, Any], plan: Plan) -> bool:
+def _tells(subject: "OptimizerSubject", other: Mapping[str, Path], plan: Plan) -> bool:
     right = subject.expected(plan)
     return any(not np.array_equal(right[name].parameters, other[name].parameters, equal_nan=True) for name in right)
 

@@ -84,9 +84,10 @@ def _accepted(subject: OptimizerSubject, text: str, found: Departure) -> Finding
     """Another published form that the subject follows throughout, if there is one."""
     rule = subject.definition
     assert rule is not None
+    answer = subject.run(found.plan)
     for name in rule.accepted:
         guess = Guess(name, rule.variant(name))
-        if reproduces(subject, guess, found.plan) and throughout(subject, guess):
+        if reproduces(subject, guess, found.plan, answer) and throughout(subject, guess):
             said = f"it follows another published form of {rule.name}: {name}; {found.sentence} {text}"
             return _told(subject, found, said.rstrip(), "warning")
     return None
