@@ -14,10 +14,6 @@ def _no(subject: "OptimizerSubject") -> bool:
     return False
 
 
-def _closure(subject: "OptimizerSubject") -> str:
-    return "required" if subject.spec.usage.get("closure") else ""
-
-
 def _stochastic(subject: "OptimizerSubject") -> bool:
     """Other random numbers lead elsewhere, and the same ones to the same place."""
     plan = subject.ordinary(3)
@@ -90,9 +86,7 @@ TRAITS = {
     "elementwise": Trait("each number of a parameter is updated by itself", _elementwise),
     "couples_params": Trait("one parameter's gradients move another, on purpose (a norm over all)", _couples_params),
     "ctor_only": Trait("arguments that are chosen anew with each construction, whatever a checkpoint says", _no),
-    "closure": Trait(
-        'what its step does with a closure: "required", or "multi" where several calls are meant', _closure
-    ),
+    "closure": Trait('"multi" where its step calls a closure several times, on purpose', _no),
     "owns_gradients": Trait("uses gradients as memory of its own, on purpose", _no),
     "global_step": Trait("counts its steps once for all parameters, on purpose", _no),
 }
